@@ -1,1 +1,7 @@
-//! Placeholder.
+//! rvjit runs static RV32IM programs.
+
+pub mod cpu;
+pub mod engine;
+pub mod memory;
+pub mod rv32;
+pub mod sys;

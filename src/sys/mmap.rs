@@ -1,0 +1,243 @@
+//! Anonymous memory mappings, as an owner with checked offsets.
+//!
+//! Nothing here reads or writes the mapped memory; that is for the few modules that may use `unsafe`.
+#![expect(
+    unsafe_code,
+    reason = "mmap, mprotect, madvise and mincore are C functions"
+)]
+
+use std::io;
+use std::ptr::NonNull;
+
+/// What host code may do with mapped memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Nothing.
+    None,
+    /// Read.
+    Read,
+    /// Read and write.
+    ReadWrite,
+    /// Read and execute.
+    ReadExecute,
+}
+
+impl Protection {
+    fn flags(self) -> libc::c_int {
+        match self {
+            Protection::None => libc::PROT_NONE,
+            Protection::Read => libc::PROT_READ,
+            Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+            Protection::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
+        }
+    }
+}
+
+/// An anonymous private mapping, unmapped on drop.
+#[derive(Debug)]
+pub struct Mapping {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and this type gives no access to its contents.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of zeros anywhere, without reserving swap for them: pages cost memory when touched.
+    ///
+    /// # Errors
+    /// The system's, for example when an address space limit is in force.
+    pub fn new(len: usize, protection: Protection) -> io::Result<Mapping> {
+        Self::map(std::ptr::null_mut(), len, protection, 0)
+    }
+
+    /// Maps exactly `[address, address + len)`, which must be free.
+    ///
+    /// # Errors
+    /// The system's; also when the kernel placed the mapping elsewhere, as old kernels do when the place is taken.
+    #[cfg(target_os = "linux")]
+    pub fn at(address: usize, len: usize, protection: Protection) -> io::Result<Mapping> {
+        let hint = std::ptr::without_provenance_mut(address);
+        let mapping = Self::map(hint, len, protection, libc::MAP_FIXED_NOREPLACE)?;
+        if mapping.address() == address {
+            Ok(mapping)
+        } else {
+            Err(io::Error::from(io::ErrorKind::AddrInUse))
+        }
+    }
+
+    /// Maps memory that will hold code; on macOS that needs a flag of its own.
+    ///
+    /// # Errors
+    /// The system's, for example where executable memory is refused.
+    pub fn for_code(len: usize) -> io::Result<Mapping> {
+        #[cfg(target_os = "macos")]
+        let (protection, flags) = (
+            libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
+            libc::MAP_JIT,
+        );
+        #[cfg(not(target_os = "macos"))]
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_EXEC, 0);
+        Self::map_raw(std::ptr::null_mut(), len, protection, flags)
+    }
+
+    fn map(
+        hint: *mut libc::c_void,
+        len: usize,
+        protection: Protection,
+        flags: libc::c_int,
+    ) -> io::Result<Mapping> {
+        Self::map_raw(hint, len, protection.flags(), flags)
+    }
+
+    fn map_raw(
+        hint: *mut libc::c_void,
+        len: usize,
+        protection: libc::c_int,
+        flags: libc::c_int,
+    ) -> io::Result<Mapping> {
+        // SAFETY: an anonymous private mapping at a place the kernel chooses, or at one that it refuses when taken,
+        // touches no memory that exists.
+        let start = unsafe {
+            libc::mmap(
+                hint,
+                len,
+                protection,
+                libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE | flags,
+                -1,
+                0,
+            )
+        };
+        match NonNull::new(start.cast::<u8>()) {
+            Some(start) if start.as_ptr().cast() != libc::MAP_FAILED => Ok(Mapping { start, len }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// First byte.
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Address of the first byte.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start.as_ptr().addr()
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the mapping has no bytes; it never has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn part(&self, offset: usize, len: usize) -> io::Result<*mut libc::c_void> {
+        if offset.checked_add(len).is_none_or(|end| end > self.len) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        Ok(self.start.as_ptr().wrapping_add(offset).cast())
+    }
+
+    /// Changes what may be done with `[offset, offset + len)`; both are multiples of the host's page size.
+    ///
+    /// # Errors
+    /// The system's, or `InvalidInput` outside the mapping.
+    pub fn protect(&self, offset: usize, len: usize, protection: Protection) -> io::Result<()> {
+        let start = self.part(offset, len)?;
+        // SAFETY: the range lies inside this mapping, and no Rust reference into a mapping outlives a call of its
+        // owner.
+        check(unsafe { libc::mprotect(start, len, protection.flags()) })
+    }
+
+    /// Gives the memory of `[offset, offset + len)` back; it reads as zeros afterwards.
+    ///
+    /// # Errors
+    /// The system's, or `InvalidInput` outside the mapping.
+    pub fn discard(&self, offset: usize, len: usize) -> io::Result<()> {
+        let start = self.part(offset, len)?;
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range lies inside this mapping; its contents become zeros, which is this call's purpose.
+        let result = unsafe { libc::madvise(start, len, libc::MADV_DONTNEED) };
+        #[cfg(not(target_os = "linux"))]
+        // SAFETY: as above; a new anonymous mapping replaces the pages, since MADV_DONTNEED need not zero them here.
+        let result = unsafe {
+            let new = libc::mmap(
+                start,
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
+                -1,
+                0,
+            );
+            if new == libc::MAP_FAILED { -1 } else { 0 }
+        };
+        check(result)
+    }
+
+    /// For each host page of `[offset, offset + len)`, whether memory stands behind it.
+    ///
+    /// # Errors
+    /// The system's, or `InvalidInput` outside the mapping.
+    pub fn resident(&self, offset: usize, len: usize) -> io::Result<Vec<bool>> {
+        let start = self.part(offset, len)?;
+        let mut pages = vec![0_u8; len.div_ceil(page_size())];
+        // SAFETY: the range lies inside this mapping and the vector has a byte for each of its pages.
+        check(unsafe { libc::mincore(start, len, pages.as_mut_ptr().cast()) })?;
+        Ok(pages.into_iter().map(|byte| byte & 1 != 0).collect())
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this value's own, and nobody can reach it any more.
+        let result = unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+        debug_assert_eq!(result, 0);
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// The host's page size in bytes.
+#[must_use]
+pub fn page_size() -> usize {
+    // SAFETY: sysconf reads a constant of the system.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_outside_are_refused() {
+        let mapping = Mapping::new(8192, Protection::ReadWrite).unwrap();
+        assert!(mapping.protect(4096, 8192, Protection::None).is_err());
+        assert!(mapping.discard(usize::MAX, 4096).is_err());
+        assert!(mapping.protect(4096, 4096, Protection::None).is_ok());
+    }
+
+    #[test]
+    fn untouched_pages_are_not_resident() {
+        let mapping = Mapping::new(1 << 20, Protection::ReadWrite).unwrap();
+        assert_eq!(
+            mapping.resident(0, page_size()).unwrap(),
+            [false],
+            "nothing touched this"
+        );
+    }
+}

@@ -1,0 +1,4 @@
+//! The host operating system: memory mappings, instruction cache, signals. The only users of libc.
+
+pub mod icache;
+pub mod mmap;
