@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Builds fixtures/*.elf from fixtures/src. The results are committed, so this is
+# needed only after a change there. Usage:
+#   build-fixtures.sh            build
+#   build-fixtures.sh --verify   also run them under qemu-riscv32 against MANIFEST
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
+
+cd "$ROOT/fixtures"
+generated=$(mktemp -d)
+trap 'rm -rf "$generated"' EXIT
+awk -f src/statemachine.awk >"$generated/statemachine.inc"
+
+# elf NAME FLAG…: links fixtures/NAME.elf. The paths of this machine stay out of it.
+elf() {
+    local name=$1
+    shift
+    riscv64-unknown-elf-gcc -march=rv32im -mabi=ilp32 -nostdlib -nostartfiles -static \
+        -ffreestanding -fno-pic -ffile-prefix-map="$PWD"=. -ffile-prefix-map="$generated"=src \
+        -Wa,--debug-prefix-map="$PWD"=. \
+        -Wall -Wextra -Werror -Isrc -I"$generated" \
+        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
+        "$@" -o "$name.elf"
+}
+
+# hosted NAME [FLAG…]: a C program with main.
+hosted() {
+    local name=$1
+    shift
+    elf "$name" -O2 src/start.S src/rt.c "src/$name.c" "$@" -lgcc
+}
+
+for name in hello exitcode alu shifts muldiv loadstore branches sieve matrix sort hash \
+    string fib interp indirect statemachine args_env memory brk_limit exhaust misaligned \
+    counters unknown_syscall efault; do
+    hosted "$name"
+done
+hosted highmem -Wl,-Ttext-segment=0x80000000
+elf topmem -O2 src/start.S src/rt.c src/highmem.c -Wl,-Ttext-segment=0xf0000000
+elf nullcrash -g -O0 -fno-inline -fno-omit-frame-pointer src/start.S src/rt.c src/nullcrash.c
+elf ecall_registers -O2 src/start.S src/rt.c src/ecall_registers.S
+elf smc -march=rv32im_zifencei -O2 src/start.S src/rt.c src/smc.S -Wl,-N
+elf rwx -march=rv32im_zifencei src/rwx.S -Wl,-N
+elf semi src/semi.S -Wl,-Ttext-segment=0x80000000
+elf semi_exit -DSTATUS src/semi.S -Wl,-Ttext-segment=0x80000000
+elf tohost_pass src/tohost.S -Wl,-Ttext-segment=0x80000000
+elf tohost_fail -DFAILURE=3 src/tohost.S -Wl,-Ttext-segment=0x80000000
+
+number=0
+for name in null_read null_write wild_read wild_write write_text jump_data jump_unmapped \
+    jump_misaligned stack_overflow illegal illegal_zero breakpoint write_rodata jump_null \
+    illegal_compressed; do
+    number=$((number + 1))
+    elf "fault_$name" -O1 "-DFAULT=$number" -Wno-infinite-recursion -Wno-unused \
+        -fno-optimize-sibling-calls src/start.S src/rt.c src/fault.c
+done
+
+[ "${1:-}" = --verify ] || exit 0
+
+# What qemu's Linux ABI answers differently, or has no notion of.
+need qemu-riscv32 qemu-user
+differs=" unknown_syscall exhaust topmem fault_jump_misaligned fault_illegal_compressed semi semi_exit \
+tohost_pass tohost_fail "
+failed=0
+while IFS='|' read -r name args status _; do
+    name=${name//[[:space:]]/}
+    case $name in '' | '#'*) continue ;; esac
+    case $differs in *" ${name%%.*} "*) continue ;; esac
+    got=0
+    # shellcheck disable=SC2086 # the arguments are words
+    { qemu-riscv32 "${name%%.*}.elf" $args >"$generated/out" || got=$?; } 2>/dev/null
+    if [ "$got" -ne "$((status))" ] || ! cmp -s "$generated/out" "$name.out"; then
+        say "$name: status $got, or its output, differs from MANIFEST"
+        diff "$name.out" "$generated/out" >&2 || true
+        failed=1
+    fi
+done <MANIFEST
+exit "$failed"
