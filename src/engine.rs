@@ -8,9 +8,9 @@ use std::fmt;
 /// all registers are those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// `ecall`. To go on, the environment adds 4 to pc.
+    /// `ecall`. To go on, the environment calls [`resume`].
     Ecall,
-    /// `ebreak`. To go on, the environment adds 4 to pc.
+    /// `ebreak`. To go on, the environment calls [`resume`].
     Ebreak,
     /// A guest event other than a memory fault.
     Trap(Trap),
@@ -53,8 +53,31 @@ impl fmt::Display for Trap {
 pub enum Budget {
     /// No limit, and no counting.
     Unlimited,
-    /// Exactly this many at most; the engine subtracts what it executed.
+    /// Exactly this many at most; the engine subtracts what it executed. An instruction counts when it retires: one
+    /// that traps or faults does not, and `ecall` and `ebreak` count in [`resume`]. At 0 an engine stops before it
+    /// executes or fetches anything.
     Instructions(u64),
+}
+
+impl Budget {
+    /// Takes away what was executed.
+    pub fn spend(&mut self, instructions: u64) {
+        if let Budget::Instructions(left) = self {
+            *left = left.saturating_sub(instructions);
+        }
+    }
+
+    /// Whether instructions are counted: what engines set [`Cpu::counting`] to.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self, Budget::Instructions(_))
+    }
+}
+
+/// Goes past the `ecall` or `ebreak` that an engine stopped at: it retires, in pc, `instret` and the budget.
+pub fn resume(cpu: &mut Cpu, budget: &mut Budget) {
+    cpu.retire_stop();
+    budget.spend(1);
 }
 
 /// Runs guest code.

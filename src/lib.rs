@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod engine;
+pub mod interp;
 pub mod memory;
 pub mod rv32;
 pub mod sys;

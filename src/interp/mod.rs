@@ -1,0 +1,188 @@
+//! The reference engine: one instruction at a time, as the spec says it.
+//!
+//! Also the JIT's slow path: whatever is rare leaves the emitted code, and [`step`] executes that one instruction.
+//! Every instruction either retires, or leaves the hart as it was and says why. Words are fetched from memory each
+//! time, so stores to code need no `fence.i` here; other engines may demand it.
+
+pub mod csr;
+#[cfg(test)]
+mod tests;
+
+use crate::cpu::Cpu;
+use crate::engine::{Budget, Engine, Stop, Trap};
+use crate::memory::{Fault, Memory};
+use crate::rv32::{CsrSource, Insn, LoadOp, StoreOp, decode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Instructions between two looks at the stop flag.
+const CHUNK: u64 = 1024;
+
+/// The interpreter.
+#[derive(Debug, Clone, Default)]
+pub struct Interpreter {
+    /// When set to true, a run ends with [`Stop::Interrupted`] within 1024 instructions. Nothing here clears it.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl Interpreter {
+    /// An interpreter that nobody can interrupt.
+    #[must_use]
+    pub fn new() -> Interpreter {
+        Interpreter::default()
+    }
+
+    fn interrupted(&self) -> bool {
+        let flag = self.stop.as_ref();
+        flag.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+}
+
+impl Engine for Interpreter {
+    fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop {
+        cpu.counting = budget.counts();
+        loop {
+            let most = match *budget {
+                Budget::Instructions(0) => return Stop::Budget,
+                Budget::Instructions(left) => left.min(CHUNK),
+                Budget::Unlimited => CHUNK,
+            };
+            if self.interrupted() {
+                return Stop::Interrupted;
+            }
+            let before = cpu.instret;
+            let stop = (0..most).find_map(|_| step(cpu, memory).err());
+            budget.spend(cpu.instret - before);
+            if let Some(stop) = stop {
+                return stop;
+            }
+        }
+    }
+}
+
+/// Executes the instruction at `cpu.pc`.
+///
+/// `fence` and `fence.i` do nothing: an engine that keeps translated code sees them for itself.
+///
+/// # Errors
+/// Why it was not executed: `Ecall`, `Ebreak`, `Trap` or `Fault`. Registers, pc and `instret` are then as before, and
+/// memory holds what it held.
+pub fn step(cpu: &mut Cpu, memory: &mut Memory) -> Result<(), Stop> {
+    // Jumps are checked before they are taken; only an entry point can be misaligned.
+    check_target(cpu.pc)?;
+    let word = memory.fetch(cpu.pc).map_err(Stop::Fault)?;
+    let illegal = Stop::Trap(Trap::IllegalInstruction { word });
+    let insn = decode(word).ok_or(illegal)?;
+    let next = cpu.pc.wrapping_add(4);
+    cpu.pc = match insn {
+        Insn::Lui { rd, imm } => {
+            cpu.set(rd, imm);
+            next
+        }
+        Insn::Auipc { rd, imm } => {
+            cpu.set(rd, cpu.pc.wrapping_add(imm));
+            next
+        }
+        Insn::Jal { rd, offset } => {
+            let target = check_target(cpu.pc.wrapping_add_signed(offset))?;
+            cpu.set(rd, next);
+            target
+        }
+        Insn::Jalr { rd, rs1, offset } => {
+            let target = check_target(cpu.get(rs1).wrapping_add_signed(offset) & !1)?;
+            cpu.set(rd, next);
+            target
+        }
+        Insn::Branch {
+            cond,
+            rs1,
+            rs2,
+            offset,
+        } => {
+            if cond.eval(cpu.get(rs1), cpu.get(rs2)) {
+                check_target(cpu.pc.wrapping_add_signed(offset))?
+            } else {
+                next
+            }
+        }
+        Insn::Load {
+            op,
+            rd,
+            rs1,
+            offset,
+        } => {
+            let addr = cpu.get(rs1).wrapping_add_signed(offset);
+            let value = load(memory, op, addr).map_err(Stop::Fault)?;
+            cpu.set(rd, value);
+            next
+        }
+        Insn::Store {
+            op,
+            rs1,
+            rs2,
+            offset,
+        } => {
+            let addr = cpu.get(rs1).wrapping_add_signed(offset);
+            store(memory, op, addr, cpu.get(rs2)).map_err(Stop::Fault)?;
+            next
+        }
+        Insn::AluImm { op, rd, rs1, imm } => {
+            cpu.set(rd, op.eval(cpu.get(rs1), imm.cast_unsigned()));
+            next
+        }
+        Insn::Alu { op, rd, rs1, rs2 } => {
+            cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2)));
+            next
+        }
+        Insn::Mul { op, rd, rs1, rs2 } => {
+            cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2)));
+            next
+        }
+        Insn::Fence { .. } | Insn::FenceI { .. } => next,
+        Insn::Csr {
+            op,
+            rd,
+            source,
+            csr,
+        } => {
+            let operand = match source {
+                CsrSource::Reg(rs1) => cpu.get(rs1),
+                CsrSource::Imm(imm) => u32::from(imm),
+            };
+            let old = csr::access(cpu, csr, csr::Change::of(op, source, operand)).ok_or(illegal)?;
+            cpu.set(rd, old);
+            next
+        }
+        Insn::Ecall => return Err(Stop::Ecall),
+        Insn::Ebreak => return Err(Stop::Ebreak),
+    };
+    cpu.instret += 1;
+    Ok(())
+}
+
+/// The target of a taken jump, where it is one (Unprivileged spec 2.5: IALIGN is 32 without the C extension).
+fn check_target(target: u32) -> Result<u32, Stop> {
+    if target.is_multiple_of(4) {
+        Ok(target)
+    } else {
+        Err(Stop::Trap(Trap::MisalignedJump { target }))
+    }
+}
+
+fn load(memory: &mut Memory, op: LoadOp, addr: u32) -> Result<u32, Fault> {
+    let raw = match op {
+        LoadOp::Lb | LoadOp::Lbu => memory.load::<u8>(addr)?.into(),
+        LoadOp::Lh | LoadOp::Lhu => memory.load::<u16>(addr)?.into(),
+        LoadOp::Lw => memory.load::<u32>(addr)?,
+    };
+    Ok(op.extend(raw))
+}
+
+fn store(memory: &mut Memory, op: StoreOp, addr: u32, value: u32) -> Result<(), Fault> {
+    let [b0, b1, ..] = value.to_le_bytes();
+    match op {
+        StoreOp::Sb => memory.store(addr, b0),
+        StoreOp::Sh => memory.store(addr, u16::from_le_bytes([b0, b1])),
+        StoreOp::Sw => memory.store(addr, value),
+    }
+}
