@@ -1,6 +1,7 @@
 //! rvjit runs static RV32IM programs.
 
 pub mod cpu;
+pub mod elf;
 pub mod engine;
 pub mod interp;
 pub mod memory;

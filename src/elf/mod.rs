@@ -1,0 +1,337 @@
+//! ELF files: what is in one, whether it can be run, and how it comes into guest memory.
+//!
+//! The headers are read with goblin, and every number in them is checked here: a file that [`Image::parse`] accepts
+//! has segments that lie inside the file, inside the guest's 4 GiB, apart from each other and off page 0, and an entry
+//! in one of them that is executable. No input may panic or allocate more than a few times its own size.
+
+mod error;
+mod layout;
+mod stack;
+mod symbols;
+
+pub use error::{ElfError, LoadError};
+pub use layout::{Layout, load};
+pub use stack::initial_stack;
+pub use symbols::{Symbol, SymbolKind, Symbols};
+
+use crate::memory::{PAGE_SIZE, Permissions};
+use goblin::container::{Container, Ctx};
+use goblin::elf::header::{
+    EI_CLASS, EI_DATA, ELFCLASS32, ELFDATA2LSB, EM_RISCV, ET_CORE, ET_DYN, ET_EXEC, ET_REL, Header,
+};
+use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// The largest file that is read: 1 GiB, four times what a program with much debug information has.
+pub const LARGEST_FILE: u64 = 1 << 30;
+
+/// `e_flags` of RISC-V (RISC-V ELF psABI, "File Header").
+const EF_RISCV_RVC: u32 = 0x1;
+const EF_RISCV_FLOAT_ABI: u32 = 0x6;
+const EF_RISCV_RVE: u32 = 0x8;
+
+const HEADER_SIZE: usize = 52;
+const PROGRAM_HEADER_SIZE: usize = 32;
+
+/// A part of the file that is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// First guest address.
+    pub vaddr: u32,
+    /// Where a bare-metal image keeps the data until its start-up code copies it.
+    pub paddr: u32,
+    /// Bytes in memory; at least one.
+    pub memsz: u32,
+    /// The bytes in the file; what is left of `memsz` is zero.
+    pub data: Range<usize>,
+    /// What the guest may do; `None` for a segment that allows nothing.
+    pub permissions: Option<Permissions>,
+}
+
+impl Segment {
+    /// The first address after the segment.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        u64::from(self.vaddr) + u64::from(self.memsz)
+    }
+
+    /// Whether the address is inside.
+    #[must_use]
+    pub fn contains(&self, addr: u32) -> bool {
+        self.vaddr <= addr && u64::from(addr) < self.end()
+    }
+
+    fn executable(&self) -> bool {
+        self.permissions.is_some_and(Permissions::executable)
+    }
+}
+
+/// A program that was found fit to run.
+#[derive(Debug)]
+pub struct Image {
+    bytes: Vec<u8>,
+    /// Address of the first instruction.
+    pub entry: u32,
+    /// Loadable segments by address.
+    pub segments: Vec<Segment>,
+    /// `e_flags`.
+    pub flags: u32,
+    /// Addresses that the symbol table gives for names with a meaning to the loader.
+    pub special: SpecialSymbols,
+    tables: Option<symbols::Tables>,
+    symbols: OnceLock<Symbols>,
+}
+
+/// Symbols with a meaning to whoever runs the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpecialSymbols {
+    /// Writing a word here ends the run (riscv-tests).
+    pub tohost: Option<u32>,
+    /// First word of the signature (riscv-arch-test).
+    pub begin_signature: Option<u32>,
+    /// End of the signature.
+    pub end_signature: Option<u32>,
+    /// The initial stack pointer of a picolibc image: memory up to here must exist.
+    pub stack: Option<u32>,
+    /// Where the heap begins (`_end`, else `end`).
+    pub end: Option<u32>,
+    /// picolibc's way to the semihosting triple.
+    pub sys_semihost: Option<u32>,
+}
+
+impl Image {
+    /// Reads a program.
+    ///
+    /// # Errors
+    /// Why the file cannot be run.
+    pub fn open(path: &Path) -> Result<Image, ElfError> {
+        let io = |source: io::Error| {
+            let kind = source.kind();
+            if kind == io::ErrorKind::NotFound || kind == io::ErrorKind::NotADirectory {
+                ElfError::NotFound
+            } else {
+                ElfError::Io(source)
+            }
+        };
+        // The kind is looked at before opening: opening a FIFO would wait.
+        let metadata = std::fs::metadata(path).map_err(io)?;
+        if metadata.is_dir() {
+            return Err(ElfError::Directory);
+        }
+        if !metadata.is_file() {
+            return Err(ElfError::NotRegular);
+        }
+        if metadata.len() > LARGEST_FILE {
+            return Err(ElfError::TooLarge(metadata.len()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        File::open(path)
+            .map_err(io)?
+            .take(LARGEST_FILE)
+            .read_to_end(&mut bytes)
+            .map_err(ElfError::Io)?;
+        Image::parse(bytes)
+    }
+
+    /// Checks a program.
+    ///
+    /// # Errors
+    /// Why it cannot be run.
+    pub fn parse(bytes: Vec<u8>) -> Result<Image, ElfError> {
+        let header = parse_header(&bytes)?;
+        let program_headers = parse_program_headers(&bytes, &header)?;
+        let segments = parse_segments(&bytes, &program_headers)?;
+        // Checked by `parse_header`: the class is 32 bits.
+        let entry = u32::try_from(header.e_entry).map_err(|_| ElfError::Entry(u32::MAX))?;
+        if !segments.iter().any(|s| s.executable() && s.contains(entry)) {
+            return Err(ElfError::Entry(entry));
+        }
+        if !entry.is_multiple_of(4) {
+            return Err(ElfError::MisalignedEntry(entry));
+        }
+        let tables = symbols::Tables::find(&bytes, &header);
+        let special = tables
+            .as_ref()
+            .map(|tables| tables.special(&bytes))
+            .unwrap_or_default();
+        Ok(Image {
+            bytes,
+            entry,
+            segments,
+            flags: header.e_flags,
+            special,
+            tables,
+            symbols: OnceLock::new(),
+        })
+    }
+
+    /// The bytes of a segment that come from the file.
+    #[must_use]
+    pub fn data(&self, segment: &Segment) -> &[u8] {
+        self.bytes.get(segment.data.clone()).unwrap_or_default()
+    }
+
+    /// The symbol table, read when first asked for; empty in a stripped file.
+    pub fn symbols(&self) -> &Symbols {
+        self.symbols.get_or_init(|| match &self.tables {
+            Some(tables) => tables.read(&self.bytes),
+            None => Symbols::default(),
+        })
+    }
+
+    /// Whether the program takes itself to be alone on the machine, by the symbols it has: it then may write machine
+    /// CSRs, and its data is loaded at its physical addresses too.
+    #[must_use]
+    pub fn is_bare_metal(&self) -> bool {
+        let special = &self.special;
+        special.tohost.is_some() || special.stack.is_some() || special.sys_semihost.is_some()
+    }
+
+    /// The lowest address that the program needs.
+    #[must_use]
+    pub fn lowest_address(&self) -> u32 {
+        let physical = self
+            .segments
+            .iter()
+            .filter(|s| self.is_bare_metal() && !s.data.is_empty() && s.paddr >= PAGE_SIZE)
+            .map(|s| s.paddr);
+        let virtual_ = self.segments.iter().map(|s| s.vaddr);
+        virtual_.chain(physical).min().unwrap_or(0)
+    }
+}
+
+fn parse_header(bytes: &[u8]) -> Result<Header, ElfError> {
+    if bytes.is_empty() {
+        return Err(ElfError::Empty);
+    }
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(ElfError::NotElf);
+    }
+    let ident = |at: usize| bytes.get(at).copied().ok_or(ElfError::Truncated("header"));
+    if ident(EI_CLASS)? != ELFCLASS32 {
+        return Err(ElfError::Class);
+    }
+    if ident(EI_DATA)? != ELFDATA2LSB {
+        return Err(ElfError::BigEndian);
+    }
+    if bytes.len() < HEADER_SIZE {
+        return Err(ElfError::Truncated("header"));
+    }
+    let header =
+        goblin::elf::Elf::parse_header(bytes).map_err(|_| ElfError::Truncated("header"))?;
+    if header.e_machine != EM_RISCV {
+        return Err(ElfError::Machine(header.e_machine));
+    }
+    match header.e_type {
+        ET_EXEC => {}
+        ET_REL => return Err(ElfError::Relocatable),
+        ET_DYN => return Err(ElfError::Dynamic),
+        ET_CORE => return Err(ElfError::Core),
+        other => return Err(ElfError::Type(other)),
+    }
+    if header.e_flags & EF_RISCV_RVC != 0 {
+        return Err(ElfError::Compressed);
+    }
+    if header.e_flags & EF_RISCV_FLOAT_ABI != 0 {
+        return Err(ElfError::Float);
+    }
+    if header.e_flags & EF_RISCV_RVE != 0 {
+        return Err(ElfError::Rve);
+    }
+    Ok(header)
+}
+
+fn parse_program_headers(bytes: &[u8], header: &Header) -> Result<Vec<ProgramHeader>, ElfError> {
+    let truncated = ElfError::Truncated("program headers");
+    if header.e_phnum == 0 {
+        return Err(ElfError::NoSegments);
+    }
+    if usize::from(header.e_phentsize) != PROGRAM_HEADER_SIZE {
+        return Err(ElfError::HeaderSize(header.e_phentsize));
+    }
+    let len = usize::from(header.e_phnum) * PROGRAM_HEADER_SIZE;
+    let range = usize::try_from(header.e_phoff)
+        .ok()
+        .and_then(|start| Some(start..start.checked_add(len)?));
+    match range.and_then(|range| bytes.get(range)) {
+        Some(table) => ProgramHeader::parse(table, 0, header.e_phnum.into(), CTX)
+            .map_err(|_| ElfError::Truncated("program headers")),
+        None => Err(truncated),
+    }
+}
+
+/// 32-bit little endian.
+const CTX: Ctx = Ctx {
+    container: Container::Little,
+    le: goblin::container::Endian::Little,
+};
+
+fn parse_segments(bytes: &[u8], headers: &[ProgramHeader]) -> Result<Vec<Segment>, ElfError> {
+    if headers.iter().any(|h| h.p_type == PT_INTERP) {
+        return Err(ElfError::Dynamic);
+    }
+    let mut segments = Vec::new();
+    for header in headers.iter().filter(|h| h.p_type == PT_LOAD) {
+        if let Some(segment) = parse_segment(bytes, header)? {
+            segments.push(segment);
+        }
+    }
+    if segments.is_empty() {
+        return Err(ElfError::NoSegments);
+    }
+    segments.sort_by_key(|s| s.vaddr);
+    for pair in segments.windows(2) {
+        if let [low, high] = pair
+            && low.end() > u64::from(high.vaddr)
+        {
+            return Err(ElfError::Overlap(low.vaddr, high.vaddr));
+        }
+    }
+    Ok(segments)
+}
+
+/// `None` for a segment without memory.
+fn parse_segment(bytes: &[u8], header: &ProgramHeader) -> Result<Option<Segment>, ElfError> {
+    let vaddr = u32::try_from(header.p_vaddr).map_err(|_| ElfError::Wraps(u32::MAX))?;
+    let paddr = u32::try_from(header.p_paddr).map_err(|_| ElfError::Wraps(vaddr))?;
+    let memsz = u32::try_from(header.p_memsz).map_err(|_| ElfError::Wraps(vaddr))?;
+    if header.p_filesz > header.p_memsz {
+        return Err(ElfError::FileSize(vaddr));
+    }
+    if memsz == 0 {
+        return Ok(None);
+    }
+    if u64::from(vaddr) + u64::from(memsz) > 1 << 32 {
+        return Err(ElfError::Wraps(vaddr));
+    }
+    if vaddr < PAGE_SIZE {
+        return Err(ElfError::NullPage(vaddr));
+    }
+    let data = if header.p_filesz == 0 {
+        0..0
+    } else {
+        header
+            .p_offset
+            .checked_add(header.p_filesz)
+            .filter(|&end| end <= bytes.len() as u64)
+            .and_then(|end| {
+                Some(usize::try_from(header.p_offset).ok()?..usize::try_from(end).ok()?)
+            })
+            .ok_or(ElfError::OutsideFile(vaddr))?
+    };
+    let has = |flag| header.p_flags & flag != 0;
+    Ok(Some(Segment {
+        vaddr,
+        paddr,
+        memsz,
+        data,
+        permissions: Permissions::new(has(PF_R), has(PF_W), has(PF_X)),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

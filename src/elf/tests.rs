@@ -1,0 +1,265 @@
+//! Good and bad files, built here byte by byte.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the files built here are small"
+)]
+
+use super::*;
+use crate::memory::{Memory, MemoryConfig};
+
+/// A program header: type, offset, vaddr, paddr, filesz, memsz, flags, align.
+type Phdr = [u32; 8];
+
+const TEXT: Phdr = [1, 0x200, 0x1_0000, 0x1_0000, 0x20, 0x20, 5, 4];
+const DATA: Phdr = [1, 0x220, 0x1_2000, 0x2_0000, 0x10, 0x1000, 6, 4];
+
+/// An executable with these program headers, and the symbols main (a function at the entry, 8 bytes) and `extra`.
+fn elf(phdrs: &[Phdr], extra: &[(&str, u32)]) -> Vec<u8> {
+    let mut names = b"\0main\0".to_vec();
+    let mut symbols = vec![[0u32; 4], [1, 0x1_0000, 8, 0x0001_0002]];
+    for (name, value) in extra {
+        symbols.push([names.len() as u32, *value, 0, 0x0001_0010]);
+        names.extend_from_slice(name.as_bytes());
+        names.push(0);
+    }
+    let mut bytes = b"\x7fELF\x01\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    bytes.extend(2u16.to_le_bytes());
+    bytes.extend(243u16.to_le_bytes());
+    for word in [1, 0x1_0000, 52, 0x300, 0] {
+        bytes.extend(u32::to_le_bytes(word));
+    }
+    for half in [52, 32, phdrs.len() as u16, 40, 3, 0] {
+        bytes.extend(half.to_le_bytes());
+    }
+    for phdr in phdrs {
+        bytes.extend(phdr.iter().flat_map(|w| w.to_le_bytes()));
+    }
+    assert!(bytes.len() <= 0x200);
+    bytes.resize(0x300, 0x5a);
+    let (symtab, strtab) = (0x300 + 120, 0x300 + 120 + 16 * symbols.len());
+    let sections = [
+        [0u32; 10],
+        [
+            0,
+            2,
+            0,
+            0,
+            symtab as u32,
+            16 * symbols.len() as u32,
+            2,
+            1,
+            4,
+            16,
+        ],
+        [0, 3, 0, 0, strtab as u32, names.len() as u32, 0, 0, 1, 0],
+    ];
+    bytes.extend(sections.iter().flatten().flat_map(|w| w.to_le_bytes()));
+    bytes.extend(symbols.iter().flatten().flat_map(|w| w.to_le_bytes()));
+    bytes.extend(names);
+    bytes
+}
+
+fn message(bytes: Vec<u8>) -> String {
+    match Image::parse(bytes) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn with(phdr: Phdr, changes: &[(usize, u32)]) -> Phdr {
+    let mut new = phdr;
+    for &(field, value) in changes {
+        new[field] = value;
+    }
+    new
+}
+
+#[test]
+fn a_good_file() {
+    let image = Image::parse(elf(&[DATA, TEXT], &[("_end", 0x1_3008)])).unwrap();
+    assert_eq!((image.entry, image.segments.len()), (0x1_0000, 2));
+    assert_eq!(image.segments[0].vaddr, 0x1_0000);
+    assert_eq!(image.segments[1].permissions, Some(Permissions::RW));
+    assert_eq!(image.data(&image.segments[1]), [0x5a; 16]);
+    assert!(!image.is_bare_metal());
+    let symbols = image.symbols();
+    let at = |addr| symbols.code_at(addr).map(|(s, offset)| (&*s.name, offset));
+    assert_eq!(at(0x1_0004), Some(("main", 4)));
+    assert_eq!(at(0x1_0008), None);
+    assert_eq!(at(0xffff), None);
+    assert_eq!(symbols.by_name("main").map(|s| s.addr), Some(0x1_0000));
+    assert!(symbols.by_name("other").is_none());
+
+    let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+    let layout = load(&image, &mut memory, 8 << 20).unwrap();
+    assert_eq!(layout.heap, 0x1_3008..0x7f7f_e000);
+    assert_eq!(layout.stack, 0x7f7f_f000..0x7fff_f000);
+    assert_eq!(memory.permissions(layout.stack.start - 1), None);
+    assert_eq!(memory.permissions(layout.stack.end), None);
+    assert_eq!(memory.permissions(0x1_0000), Some(Permissions::RX));
+    assert_eq!(memory.load::<u32>(0x1_200c), Ok(0x5a5a_5a5a));
+    assert_eq!(memory.load::<u32>(0x1_2010), Ok(0));
+    assert_eq!(memory.permissions(0x2_0000), None);
+}
+
+#[test]
+fn a_bare_metal_file_has_its_data_twice_and_ram_up_to_its_stack() {
+    let image = Image::parse(elf(&[TEXT, DATA], &[("__stack", 0x1_8000)])).unwrap();
+    assert!(image.is_bare_metal());
+    assert_eq!(image.lowest_address(), 0x1_0000);
+    let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+    let layout = load(&image, &mut memory, 0x1000).unwrap();
+    assert_eq!(memory.load::<u32>(0x2_000c), Ok(0x5a5a_5a5a));
+    assert_eq!(memory.permissions(0x2_0000), Some(Permissions::R));
+    assert_eq!(memory.permissions(0x1_7fff), Some(Permissions::RW));
+    assert_eq!(memory.permissions(0x1_8000), None);
+    assert_eq!(layout.heap, 0x1_3000..0x1_3000);
+
+    // Load addresses that are a segment's own are left alone.
+    let own = with(DATA, &[(3, 0x1_0008)]);
+    let image = Image::parse(elf(&[TEXT, own], &[("tohost", 0x1_2000)])).unwrap();
+    let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+    load(&image, &mut memory, 0x1000).unwrap();
+    assert_eq!(memory.permissions(0x1_0000), Some(Permissions::RX));
+}
+
+#[test]
+fn a_stack_that_does_not_fit_is_an_error() {
+    let image = Image::parse(elf(&[TEXT, DATA], &[])).unwrap();
+    let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+    let error = load(&image, &mut memory, 0xffff_0000);
+    assert!(matches!(error, Err(LoadError::NoRoomForStack(_))));
+}
+
+#[test]
+fn bad_segments_are_named() {
+    let rows: &[(&[(usize, u32)], &str)] = &[
+        (&[(0, 2)], "accepted"),
+        (&[(0, 3)], "dynamically linked"),
+        (&[(4, 0x1001)], "larger in the file than in memory"),
+        (&[(1, 0xffff_fff0)], "lies outside the file"),
+        (&[(1, 0xffff_fff0), (4, 0)], "accepted"),
+        (&[(5, 0xffff_0000)], "does not fit"),
+        (&[(2, 0xffff_f000)], "accepted"),
+        (&[(2, 0xffff_f001)], "does not fit"),
+        (&[(2, 0)], "page 0"),
+        (&[(2, 0xfff)], "page 0"),
+        (&[(2, 0x1000)], "accepted"),
+        (&[(2, 0x1_001f)], "overlap"),
+        (&[(2, 0x1_0020)], "accepted"),
+        (&[(5, 0), (4, 0), (2, 0)], "accepted"),
+    ];
+    for (changes, expected) in rows {
+        let text = message(elf(&[TEXT, with(DATA, changes)], &[]));
+        assert!(text.contains(expected), "{changes:x?}: {text}");
+    }
+}
+
+#[test]
+fn bad_headers_are_named() {
+    // Offset in the file, bytes there, message.
+    let rows: &[(usize, &[u8], &str)] = &[
+        (0, b"\x7fELG", "not an ELF file"),
+        (4, &[2], "32-bit"),
+        (5, &[2], "little-endian"),
+        (16, &[1, 0], "object file"),
+        (16, &[3, 0], "position-independent"),
+        (16, &[4, 0], "core dump"),
+        (16, &[9, 0], "unknown ELF type 0x9"),
+        (18, &[62, 0], "x86-64"),
+        (18, &[183, 0], "ARM64"),
+        (24, &[2, 0, 1, 0], "not a multiple of 4"),
+        (24, &[0x20, 0, 1, 0], "not inside an executable"),
+        (24, &[0, 0x20, 1, 0], "not inside an executable"),
+        (36, &[1], "compressed"),
+        (36, &[2], "floating-point"),
+        (36, &[4], "floating-point"),
+        (36, &[8], "RV32E"),
+        (36, &[16], "accepted"),
+        (42, &[33], "33 bytes"),
+        (44, &[0, 0], "no loadable segment"),
+        (44, &[0xff, 0xff], "cut off in its ELF program headers"),
+        (28, &[0xff; 4], "cut off in its ELF program headers"),
+        // A damaged symbol table costs the symbols only.
+        (32, &[0xff; 4], "accepted"),
+        (46, &[41], "accepted"),
+        (0x300 + 40 + 16, &[0xff; 8], "accepted"),
+        (0x300 + 40 + 24, &[0xff; 4], "accepted"),
+    ];
+    for (offset, change, expected) in rows {
+        let mut bytes = elf(&[TEXT, DATA], &[]);
+        bytes[*offset..offset + change.len()].copy_from_slice(change);
+        let text = message(bytes);
+        assert!(text.contains(expected), "{offset}: {change:?}: {text}");
+    }
+    assert_eq!(message(Vec::new()), "the file is empty");
+}
+
+/// Parses and, if that is possible, loads and looks at symbols: none of it may panic.
+fn exercise(bytes: Vec<u8>, memory: &mut Memory) -> bool {
+    let Ok(image) = Image::parse(bytes) else {
+        return false;
+    };
+    if let Ok(layout) = load(&image, memory, 1 << 20) {
+        let args = [b"x".to_vec()];
+        let stack = initial_stack(memory, &layout, image.entry, &args, &[]);
+        assert!(stack.is_ok());
+        assert!(layout.heap.start <= layout.heap.end);
+    }
+    for symbol in image.symbols().entries() {
+        let (found, offset) = image.symbols().code_at(symbol.addr).unwrap_or((symbol, 0));
+        assert_eq!(found.addr.wrapping_add(offset), symbol.addr);
+    }
+    memory.reset().unwrap();
+    true
+}
+
+#[test]
+fn no_damage_panics() {
+    let symbols = [
+        ("__stack", 0x1_8000),
+        ("_end", 0x1_3000),
+        ("tohost", 0x1_2000),
+    ];
+    let good = elf(&[TEXT, DATA], &symbols);
+    let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+    assert!(exercise(good.clone(), &mut memory));
+    for len in 0..good.len() {
+        exercise(good[..len].to_vec(), &mut memory);
+    }
+    let mut accepted = 0;
+    for at in 0..good.len() {
+        for value in [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff, good[at] ^ 0x10] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            accepted += u32::from(exercise(bytes, &mut memory));
+        }
+        let mut bytes = good.clone();
+        let end = (at + 4).min(bytes.len());
+        bytes[at..end].fill(0xff);
+        exercise(bytes, &mut memory);
+    }
+    // Most of the file is data, where damage is not seen: the test reaches the loader.
+    assert!(accepted > 1000, "{accepted}");
+}
+
+#[test]
+fn files_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |path: &Path| Image::open(path).unwrap_err().to_string();
+    assert_eq!(open(dir.path()), "is a directory, not a program");
+    assert_eq!(open(&dir.path().join("missing")), "no such file");
+    assert_eq!(open(Path::new("/dev/null")), "is not a regular file");
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"#!/bin/sh\n").unwrap();
+    assert_eq!(open(&file), "not an ELF file");
+    assert_eq!(open(&file.join("below")), "no such file");
+    // A sparse file: nothing of its size is ever allocated.
+    File::create(&file)
+        .unwrap()
+        .set_len(LARGEST_FILE + 1)
+        .unwrap();
+    assert!(open(&file).contains("too large"));
+}
