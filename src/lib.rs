@@ -1,5 +1,6 @@
 //! rvjit runs static RV32IM programs.
 
+pub mod asm;
 pub mod cpu;
 pub mod elf;
 pub mod engine;

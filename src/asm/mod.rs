@@ -1,0 +1,3 @@
+//! Host assemblers: know no guest, contain no unsafe, build and are tested on every host.
+
+pub mod x64;
