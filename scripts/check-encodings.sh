@@ -21,6 +21,24 @@ compare() {
     fi
 }
 
+a64() {
+    local objdump=aarch64-linux-gnu-objdump
+    if ! command -v "$objdump" >/dev/null; then
+        say "skipped: a64 (no $objdump; package binutils-aarch64-linux-gnu)"
+        return
+    fi
+    # Row n is at BASE + 4 n (BASE is in src/asm/a64/tests.rs); the words are little-endian.
+    # objdump's comments (// ...) go, and blanks become one space.
+    local hex
+    hex=$(sed -E 's/^(..)(..)(..)(..).*/\\x\4\\x\3\\x\2\\x\1/' "$ROOT/tests/golden/a64.txt" | tr -d '\n')
+    # shellcheck disable=SC2059
+    printf "$hex" >"$work/a64.bin"
+    "$objdump" -D -z -b binary -m aarch64 --adjust-vma=0x80000000 "$work/a64.bin" |
+        sed -nE 's/^ *[0-9a-f]+:\t([0-9a-f]{8}) *\t/\1\n/; T
+            s|[ \t]*//.*||; s/[ \t]+/ /g; s/ *$//; s/\n/\t/; p' >"$work/a64.txt"
+    compare a64
+}
+
 x64() {
     if ! command -v objdump >/dev/null || ! objdump --info | grep -q '^ *i386'; then
         say "skipped: x64 (no objdump for x86-64)"
@@ -45,5 +63,6 @@ x64() {
     compare x64
 }
 
+a64
 x64
 exit $failed
