@@ -2,3 +2,5 @@
 
 pub mod icache;
 pub mod mmap;
+pub mod segment;
+pub mod signal;

@@ -1,0 +1,239 @@
+//! The memory that emitted code reaches through one register: the engine's [`State`] and, after it, the jump table.
+//!
+//! The register points at the table, and the state lies just below, where short negative offsets reach it. The jump
+//! table takes a guest pc to host code. Its sparse form has a slot for every 32-bit value of `ror pc, 2`: 32 GiB of
+//! address space of which only the pages in use cost memory. Misaligned targets land in the upper three quarters, which
+//! cannot be read: the jump itself faults, and is interpreted. An empty slot is 0, and the fault of having jumped there
+//! is a miss. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
+//! by the code.
+#![expect(unsafe_code, reason = "emitted code reads and writes this memory")]
+
+use crate::sys::mmap::{Mapping, Protection};
+use std::io;
+
+/// How indirect jumps find their target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JumpTableKind {
+    /// Indexed by `ror pc, 2`; an empty slot faults.
+    Sparse,
+    /// Direct-mapped, with the pc checked.
+    Hashed,
+}
+
+/// log2 of the number of slots of the hashed table.
+pub const HASHED_BITS: u32 = 15;
+const HASHED_SLOTS: usize = 1 << HASHED_BITS;
+/// What precedes the table: one page of any host, the state at its end.
+const BEFORE: usize = 64 << 10;
+
+/// What emitted code and the engine tell each other.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct State {
+    /// Instructions that may still be executed, where counting is on.
+    pub budget: i64,
+    /// Host address of guest address 0, or of the pool.
+    pub base: u64,
+    /// Host address of [`crate::memory::table::Table::write_table`].
+    pub write_table: u64,
+    /// Host address of [`crate::memory::table::Table::read_table`].
+    pub read_table: u64,
+    /// Host address that a fault was about.
+    pub fault_address: u64,
+    /// The guest's target of an indirect jump that missed.
+    pub missed: u64,
+    /// The host address at which the code was left, or [`EXIT_MISSED`].
+    pub exit_at: u64,
+    /// The guest registers without a home, always; all of them while the code is not running.
+    pub x: [u32; 32],
+}
+
+/// Offsets from the register that emitted code holds.
+pub mod offset {
+    use super::State;
+    use std::mem::{offset_of, size_of};
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "the state has a few hundred bytes"
+    )]
+    const fn below(field: usize) -> i32 {
+        field as i32 - size_of::<State>() as i32
+    }
+    /// [`State::budget`].
+    pub const BUDGET: i32 = below(offset_of!(State, budget));
+    /// [`State::base`].
+    pub const BASE: i32 = below(offset_of!(State, base));
+    /// [`State::write_table`].
+    pub const WRITE_TABLE: i32 = below(offset_of!(State, write_table));
+    /// [`State::read_table`].
+    pub const READ_TABLE: i32 = below(offset_of!(State, read_table));
+    /// [`State::exit_at`].
+    pub const EXIT_AT: i32 = below(offset_of!(State, exit_at));
+    /// [`State::x`].
+    pub const X: i32 = below(offset_of!(State, x));
+}
+
+/// [`State::exit_at`] after an indirect jump to an empty slot of the sparse table.
+pub const EXIT_MISSED: u64 = 1;
+
+/// Owner of the state and the jump table.
+#[derive(Debug)]
+pub struct Arena {
+    mapping: Mapping,
+    kind: JumpTableKind,
+    filled: Vec<u32>,
+}
+
+impl Arena {
+    /// Maps the arena with an empty table.
+    ///
+    /// # Errors
+    /// The host's: the sparse table needs 32 GiB of address space.
+    pub fn new(kind: JumpTableKind) -> io::Result<Arena> {
+        let table = match kind {
+            JumpTableKind::Sparse => 8 << 32,
+            JumpTableKind::Hashed => 16 * HASHED_SLOTS,
+        };
+        let mapping = Mapping::new(BEFORE + table, Protection::ReadWrite)?;
+        if kind == JumpTableKind::Sparse {
+            mapping.protect(BEFORE + table / 4, table - table / 4, Protection::None)?;
+        }
+        let mut arena = Arena {
+            mapping,
+            kind,
+            filled: Vec::new(),
+        };
+        arena.reset_hashed();
+        Ok(arena)
+    }
+
+    /// Which table this has.
+    #[must_use]
+    pub fn kind(&self) -> JumpTableKind {
+        self.kind
+    }
+
+    /// What the register holds while emitted code runs.
+    #[must_use]
+    pub fn base(&self) -> *mut u8 {
+        self.mapping.as_ptr().wrapping_add(BEFORE)
+    }
+
+    fn state_ptr(&self) -> *mut State {
+        self.base().cast::<State>().wrapping_sub(1)
+    }
+
+    /// The state; emitted code is not running.
+    #[must_use]
+    pub fn state(&mut self) -> &mut State {
+        // SAFETY: `state_ptr` lies in the mapping's first 64 KiB, which are readable, writable, zeroed (a valid
+        // State) and aligned; `&mut self` is the only way to it while no emitted code runs.
+        unsafe { &mut *self.state_ptr() }
+    }
+
+    fn slot(&self, pc: u32) -> *mut u64 {
+        let index = match self.kind {
+            JumpTableKind::Sparse => pc.rotate_right(2) as usize,
+            JumpTableKind::Hashed => (pc >> 2) as usize % HASHED_SLOTS * 2,
+        };
+        self.base().cast::<u64>().wrapping_add(index)
+    }
+
+    /// Lets indirect jumps to `pc` find `host`.
+    pub fn set(&mut self, pc: u32, host: usize) {
+        let slot = self.slot(pc);
+        match self.kind {
+            // SAFETY: every 32-bit index lies inside the sparse table, which is readable and writable.
+            JumpTableKind::Sparse => unsafe { slot.write(host as u64) },
+            JumpTableKind::Hashed => self.set_hashed(slot, pc, host as u64),
+        }
+        self.filled.push(pc);
+    }
+
+    /// Lets indirect jumps to `pc` miss.
+    pub fn clear(&mut self, pc: u32) {
+        let slot = self.slot(pc);
+        match self.kind {
+            // SAFETY: as in `set`.
+            JumpTableKind::Sparse => unsafe { slot.write(0) },
+            // SAFETY: the slot's first word lies inside the table.
+            JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
+                self.set_hashed(slot, 1, 0);
+            }
+            JumpTableKind::Hashed => {}
+        }
+    }
+
+    /// Empties the table.
+    pub fn clear_all(&mut self) {
+        for pc in std::mem::take(&mut self.filled) {
+            self.clear(pc);
+        }
+        self.reset_hashed();
+    }
+
+    fn set_hashed(&mut self, slot: *mut u64, key: u32, host: u64) {
+        // SAFETY: `slot` masks its index, so that both words lie inside the table.
+        unsafe { slot.write(u64::from(key)) };
+        // SAFETY: as above.
+        unsafe { slot.wrapping_add(1).write(host) };
+    }
+
+    /// Empty slots hold key 0, which only pc 0 could match: its slot gets a key that no pc has.
+    fn reset_hashed(&mut self) {
+        if self.kind == JumpTableKind::Hashed {
+            self.set_hashed(self.slot(0), 1, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arena: &Arena, pc: u32) -> u64 {
+        // SAFETY: slots lie inside the table.
+        unsafe { arena.slot(pc).read() }
+    }
+
+    #[test]
+    fn sparse_slots_cover_every_pc() {
+        let mut arena = Arena::new(JumpTableKind::Sparse).unwrap();
+        for pc in [0x1_0000, 0x8000_0000, 0xffff_fffc] {
+            arena.set(pc, 0x1234);
+            assert_eq!(read(&arena, pc), 0x1234);
+            let readable = arena.base().addr()..arena.base().addr() + (8 << 30);
+            assert!(readable.contains(&arena.slot(pc).addr()));
+            assert!(!readable.contains(&arena.slot(pc | 1).addr()));
+            assert!(!readable.contains(&arena.slot(pc | 2).addr()));
+        }
+        arena.clear_all();
+        assert_eq!(read(&arena, 0x8000_0000), 0);
+    }
+
+    #[test]
+    fn hashed_slots_are_checked_by_pc() {
+        let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
+        assert_eq!(read(&arena, 0), 1, "pc 0 never matches");
+        arena.set(0x1_0000, 1);
+        arena.set(0x1_0000 + (4 << HASHED_BITS), 2);
+        assert_eq!(
+            read(&arena, 0x1_0000),
+            0x1_0000 + (4 << HASHED_BITS),
+            "the later one won"
+        );
+        arena.clear(0x1_0000);
+        assert_ne!(read(&arena, 0x1_0000), 1, "clearing the loser changes nothing");
+    }
+
+    #[test]
+    fn state_is_below_the_table() {
+        let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
+        arena.state().x[5] = 7;
+        let at = arena.base().wrapping_offset(offset::X as isize + 20);
+        // SAFETY: inside the state.
+        assert_eq!(unsafe { at.cast::<u32>().read() }, 7);
+    }
+}

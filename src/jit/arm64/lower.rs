@@ -1,0 +1,572 @@
+//! Operations to instructions. Each method says what it emits; [`Arm64::read`] may put a load before, and
+//! [`Arm64::written`] a store behind, where a guest register has no home.
+
+use super::regs::{ARENA, INDEX, LINK, SCRATCH, host_homes};
+use super::{Arm64, displacement, state_offset, stubs};
+use crate::asm::a64::{
+    Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift, MovImm,
+    PairOff, Shift, TestBit, W, WZR, patch_branch,
+};
+use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
+use crate::jit::backend::{
+    Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
+};
+use crate::jit::draft::{Cold, Draft};
+use crate::jit::op::{Address, Operand, ShiftKind, Test};
+use crate::memory::Placement;
+use crate::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+
+fn host_cond(cond: Cond) -> HostCond {
+    match cond {
+        Cond::Eq => HostCond::Eq,
+        Cond::Ne => HostCond::Ne,
+        Cond::Lt => HostCond::Lt,
+        Cond::Ge => HostCond::Ge,
+        Cond::Ltu => HostCond::Lo,
+        Cond::Geu => HostCond::Hs,
+    }
+}
+
+fn amount(bits: u32) -> Amount<W> {
+    Amount::wrapping(bits)
+}
+
+impl Arm64 {
+    /// Sets the flags of a − b. Uses [`INDEX`] for `b`.
+    fn compare(&mut self, a: W, b: Operand) {
+        match b {
+            Operand::Reg(b) => {
+                let b = self.read(b, INDEX);
+                self.asm.cmp(a, b);
+            }
+            Operand::Imm(value) => {
+                if let (Some(imm), false) = (Imm12::new(value), a == WZR) {
+                    self.asm.cmp_imm(a, imm);
+                } else if let (Some(imm), false) = (Imm12::new(value.wrapping_neg()), a == WZR) {
+                    self.asm.cmn_imm(a, imm);
+                } else {
+                    self.asm.mov_u32(INDEX.w(), value);
+                    self.asm.cmp(a, INDEX.w());
+                }
+            }
+        }
+    }
+
+    /// The operand in a register: [`INDEX`] for a constant or a register without a home.
+    fn operand_register(&mut self, b: Operand) -> W {
+        match b {
+            Operand::Reg(b) => self.read(b, INDEX),
+            Operand::Imm(value) => {
+                self.asm.mov_u32(INDEX.w(), value);
+                INDEX.w()
+            }
+        }
+    }
+
+    fn logic_imm(&mut self, op: AluOp, d: W, n: W, value: u32) {
+        let a = &mut self.asm;
+        match (op, BitmaskImm32::new(value)) {
+            (AluOp::Xor, _) if value == u32::MAX => a.mvn(d, n),
+            (AluOp::And, Some(imm)) => a.and_imm(d, n, imm),
+            (AluOp::Or, Some(imm)) => a.orr_imm(d, n, imm),
+            (AluOp::Xor, Some(imm)) => a.eor_imm(d, n, imm),
+            _ => {
+                a.mov_u32(INDEX.w(), value);
+                self.alu_registers(op, d, n, INDEX.w());
+            }
+        }
+    }
+
+    fn alu_registers(&mut self, op: AluOp, d: W, n: W, m: W) {
+        let a = &mut self.asm;
+        match op {
+            AluOp::Add => a.add(d, n, m),
+            AluOp::Sub => a.sub(d, n, m),
+            AluOp::And => a.and(d, n, m),
+            AluOp::Or => a.orr(d, n, m),
+            AluOp::Xor => a.eor(d, n, m),
+            AluOp::Sll => a.lslv(d, n, m),
+            AluOp::Srl => a.lsrv(d, n, m),
+            AluOp::Sra => a.asrv(d, n, m),
+            AluOp::Slt | AluOp::Sltu => unreachable!("lifted to SetIf"),
+        }
+    }
+
+    /// A branch to the target where one bit is set or clear: one instruction where it reaches.
+    fn branch_on_bit(&mut self, w: W, bit: u32, set: bool, target: Target) {
+        match TestBit::new(bit) {
+            Some(bit) if self.short_branches => self.branch_with(target, |asm, label| {
+                if set {
+                    asm.tbnz_to(w, bit, label)
+                } else {
+                    asm.tbz_to(w, bit, label)
+                }
+            }),
+            _ => {
+                if let Some(mask) = BitmaskImm32::new(1 << bit) {
+                    self.asm.tst_imm(w, mask);
+                }
+                self.b_cond(if set { HostCond::Ne } else { HostCond::Eq }, target);
+            }
+        }
+    }
+
+    fn branch_on_zero(&mut self, w: W, zero: bool, target: Target) {
+        self.branch_with(target, |asm, label| {
+            if zero {
+                asm.cbz_to(w, label)
+            } else {
+                asm.cbnz_to(w, label)
+            }
+        });
+    }
+
+    /// d = the high 32 bits of the product in [`SCRATCH`].
+    fn high_half(&mut self, d: W) {
+        self.asm.lsr_imm(d.x(), SCRATCH, Amount::wrapping(32));
+    }
+
+    /// [`SCRATCH`] = a × b, 64 bits.
+    fn wide_product(&mut self, op: MulOp, a: W, b: W) {
+        match op {
+            MulOp::Mulh => self.asm.smull(SCRATCH, a, b),
+            MulOp::Mulhu => self.asm.umull(SCRATCH, a, b),
+            _ => {
+                self.asm.mov(INDEX.w(), b);
+                self.asm.sxtw(SCRATCH, a);
+                self.asm.mul(SCRATCH, SCRATCH, INDEX);
+            }
+        }
+    }
+
+    /// The code that finds the target of an indirect jump in [`SCRATCH`] or [`INDEX`], which is returned.
+    fn find_target(&mut self, target: W) -> crate::asm::a64::X {
+        match self.options.jump_table {
+            JumpTableKind::Sparse => {
+                self.asm.ror_imm(INDEX.w(), target, amount(2));
+                // A misaligned target faults here.
+                self.draft.site(self.here(), false);
+                self.asm
+                    .ldr_uxtw(SCRATCH, ARENA, INDEX.w(), Index::Scaled);
+                SCRATCH
+            }
+            JumpTableKind::Hashed => {
+                if let Some(field) = BitField::new(2, HASHED_BITS) {
+                    self.asm.ubfx(INDEX.w(), target, field);
+                }
+                self.asm
+                    .add_shift(INDEX, ARENA, INDEX, Shift::Lsl, Amount::wrapping(4));
+                if let Some(zero) = PairOff::new(0) {
+                    self.asm.ldp(LINK, INDEX, INDEX, zero);
+                }
+                self.asm.cmp(LINK.w(), target);
+                let cold = self.asm.label();
+                let result = self.asm.b_cond_to(HostCond::Ne, cold);
+                self.reach(result);
+                self.draft.interpret_cold(cold, false);
+                INDEX
+            }
+        }
+    }
+}
+
+impl Backend for Arm64 {
+    fn stubs(&mut self) -> Stubs {
+        self.emit_stubs()
+    }
+
+    fn begin(&mut self, at: CodeOffset, blocks: usize) {
+        self.asm.clear();
+        self.draft = Draft::new(at);
+        self.too_far = false;
+        self.blocks = (0..blocks).map(|_| self.asm.label()).collect();
+    }
+
+    fn finish(&mut self) -> Output {
+        for cold in self.draft.take_colds() {
+            let start = self.here();
+            let result = self.asm.bind(cold.label);
+            self.reach(result);
+            self.leave_insn();
+            self.draft.cold_emitted(&cold, start, self.here());
+        }
+        self.too_far |= self.asm.has_unbound_branches();
+        let draft = std::mem::replace(&mut self.draft, Draft::new(CodeOffset(0)));
+        let mut output = draft.finish(stubs::bytes(self.asm.words()));
+        output.too_far = self.too_far;
+        if self.too_far {
+            self.short_branches = false;
+        }
+        output
+    }
+
+    fn len(&self) -> usize {
+        self.here()
+    }
+
+    fn block(&mut self, label: BlockLabel, pc: u32) {
+        let place = self.draft.place(self.here());
+        let label = self.block_label(label);
+        let result = self.asm.bind(label);
+        self.reach(result);
+        self.draft.output.entries.push((pc, place));
+        if !self.options.poison {
+            return;
+        }
+        for scratch in [SCRATCH, INDEX, LINK] {
+            self.asm.mov_u64(scratch, 0xdead_beef_dead_beef);
+        }
+        // Only the identity placement relies on the upper halves of homes.
+        if self.options.placement != Placement::Identity
+            && let Some(garbage) = MovImm::new(0xdead, 48)
+        {
+            for (_, w) in host_homes() {
+                self.asm.movk(w.x(), garbage);
+            }
+        }
+    }
+
+    fn position(&mut self, position: Position) {
+        self.draft.position = position;
+        let place = self.draft.place(self.here());
+        self.draft.output.map.push((position.pc, place));
+    }
+
+    fn count(&mut self, pc: u32, insns: u16) {
+        let budget = state_offset(offset::BUDGET);
+        self.asm.ldur(SCRATCH, ARENA, budget);
+        if let Some(imm) = Imm12::new(u32::from(insns)) {
+            self.asm.subs_imm(SCRATCH, SCRATCH, imm);
+        }
+        let cold = self.asm.label();
+        let result = self.asm.b_cond_to(HostCond::Lt, cold);
+        self.reach(result);
+        self.asm.stur(SCRATCH, ARENA, budget);
+        self.draft.cold(Cold {
+            label: cold,
+            event: Event::Budget { pc },
+            link: None,
+        });
+    }
+
+    fn defer(&mut self, insns: Vec<Insn>) -> u32 {
+        self.draft.output.deferred.push(insns);
+        u32::try_from(self.draft.output.deferred.len() - 1).unwrap_or(0)
+    }
+
+    fn load_imm(&mut self, rd: Reg, value: u32) {
+        let d = match value {
+            0 if super::regs::home(rd) == super::regs::Home::InCpu => WZR,
+            _ => {
+                let d = self.dest(rd, LINK);
+                self.asm.mov_u32(d, value);
+                d
+            }
+        };
+        self.written(rd, d);
+    }
+
+    fn copy(&mut self, rd: Reg, rs: Reg) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(rs, d.x());
+        if super::regs::home(rd) == super::regs::Home::InCpu {
+            self.written(rd, n);
+        } else if n != d {
+            self.asm.mov(d, n);
+        }
+    }
+
+    fn alu(&mut self, op: AluOp, rd: Reg, a: Reg, b: Operand) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, SCRATCH);
+        match b {
+            Operand::Reg(b) => {
+                let m = self.read(b, INDEX);
+                self.alu_registers(op, d, n, m);
+            }
+            Operand::Imm(value) => match op {
+                AluOp::Add => self.add_imm(d, n, value, INDEX),
+                AluOp::And | AluOp::Or | AluOp::Xor => self.logic_imm(op, d, n, value),
+                AluOp::Sll => self.asm.lsl_imm(d, n, amount(value)),
+                AluOp::Srl => self.asm.lsr_imm(d, n, amount(value)),
+                AluOp::Sra => self.asm.asr_imm(d, n, amount(value)),
+                AluOp::Sub | AluOp::Slt | AluOp::Sltu => unreachable!("lifted to Add or SetIf"),
+            },
+        }
+        self.written(rd, d);
+    }
+
+    fn alu_shifted(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg, kind: ShiftKind, by: u8) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, SCRATCH);
+        let m = self.read(b, INDEX);
+        let by = amount(u32::from(by));
+        let shift = match kind {
+            ShiftKind::Left => Shift::Lsl,
+            ShiftKind::Right => Shift::Lsr,
+            ShiftKind::Arithmetic => Shift::Asr,
+        };
+        let logic = match kind {
+            ShiftKind::Left => LogicShift::Lsl,
+            ShiftKind::Right => LogicShift::Lsr,
+            ShiftKind::Arithmetic => LogicShift::Asr,
+        };
+        match op {
+            AluOp::Add => self.asm.add_shift(d, n, m, shift, by),
+            AluOp::Sub => self.asm.sub_shift(d, n, m, shift, by),
+            AluOp::And => self.asm.and_shift(d, n, m, logic, by),
+            AluOp::Or => self.asm.orr_shift(d, n, m, logic, by),
+            AluOp::Xor => self.asm.eor_shift(d, n, m, logic, by),
+            other => unreachable!("{other:?} takes no shifted operand"),
+        }
+        self.written(rd, d);
+    }
+
+    fn extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(rs, SCRATCH);
+        if let Some(field) = BitField::new(u32::from(lsb), u32::from(width)) {
+            if signed {
+                self.asm.sbfx(d, n, field);
+            } else {
+                self.asm.ubfx(d, n, field);
+            }
+        }
+        self.written(rd, d);
+    }
+
+    fn place(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(rs, SCRATCH);
+        if let Some(field) = BitField::new(u32::from(lsb), u32::from(width)) {
+            self.asm.ubfiz(d, n, field);
+        }
+        self.written(rd, d);
+    }
+
+    fn rotate(&mut self, rd: Reg, rs: Reg, by: Operand) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(rs, SCRATCH);
+        match by {
+            Operand::Imm(bits) => self.asm.ror_imm(d, n, amount(bits)),
+            Operand::Reg(by) => {
+                let m = self.read(by, INDEX);
+                self.asm.rorv(d, n, m);
+            }
+        }
+        self.written(rd, d);
+    }
+
+    fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, SCRATCH);
+        if (cond, b) == (Cond::Lt, Operand::Imm(0)) {
+            self.asm.lsr_imm(d, n, amount(31));
+        } else {
+            self.compare(n, b);
+            self.asm.cset(d, host_cond(cond));
+        }
+        self.written(rd, d);
+    }
+
+    fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, LINK);
+        let m = self.read(b, INDEX);
+        let quotient = SCRATCH.w();
+        match op {
+            MulOp::Mul => self.asm.mul(d, n, m),
+            MulOp::Mulh | MulOp::Mulhu | MulOp::Mulhsu => {
+                self.wide_product(op, n, m);
+                self.high_half(d);
+            }
+            MulOp::Div | MulOp::Divu => {
+                // ARM64 gives 0 for a division by zero, RISC-V all ones; overflow is the same.
+                self.compare(m, Operand::Imm(0));
+                self.divide(op == MulOp::Div, quotient, n, m);
+                self.asm.csinv(d, quotient, WZR, HostCond::Ne);
+            }
+            MulOp::Rem | MulOp::Remu => {
+                self.divide(op == MulOp::Rem, quotient, n, m);
+                self.asm.msub(d, quotient, m, n);
+            }
+        }
+        self.written(rd, d);
+    }
+
+    fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
+        let n = self.read(a, LINK);
+        let m = self.read(b, INDEX);
+        self.wide_product(op, n, m);
+        let d = self.dest(lo, INDEX);
+        self.asm.mov(d, SCRATCH.w());
+        self.written(lo, d);
+        let d = self.dest(hi, SCRATCH);
+        self.high_half(d);
+        self.written(hi, d);
+    }
+
+    fn div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg) {
+        let n = self.read(a, LINK);
+        let m = self.read(b, INDEX);
+        let quotient = SCRATCH.w();
+        self.compare(m, Operand::Imm(0));
+        self.divide(signed, quotient, n, m);
+        let d = self.dest(rem, LINK);
+        self.asm.msub(d, quotient, m, n);
+        self.written(rem, d);
+        let d = self.dest(quot, SCRATCH);
+        self.asm.csinv(d, quotient, WZR, HostCond::Ne);
+        self.written(quot, d);
+    }
+
+    fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, LINK);
+        let m = self.read(b, INDEX);
+        let c = self.read(c, SCRATCH);
+        self.asm.madd(d, n, m, c);
+        self.written(rd, d);
+    }
+
+    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        let n = self.read(a, SCRATCH);
+        let m = self.read(b, INDEX);
+        let d = self.dest(lo, SCRATCH);
+        self.asm.adds(d, n, m);
+        self.written(lo, d);
+        let d = self.dest(carry, SCRATCH);
+        self.asm.cset(d, HostCond::Hs);
+        self.written(carry, d);
+    }
+
+    fn load(&mut self, op: LoadOp, rd: Reg, address: Address) {
+        self.emit_load(op, rd, address);
+    }
+
+    fn store(&mut self, op: StoreOp, src: Reg, address: Address) {
+        self.emit_store(op, src, address);
+    }
+
+    fn branch(&mut self, test: Test, target: Target) {
+        match test {
+            Test::Compare(cond, a, b) => {
+                let n = self.read(a, SCRATCH);
+                match (cond, b) {
+                    (Cond::Eq | Cond::Ne, Operand::Imm(0)) => {
+                        self.branch_on_zero(n, cond == Cond::Eq, target);
+                    }
+                    (Cond::Lt | Cond::Ge, Operand::Imm(0)) => {
+                        self.branch_on_bit(n, 31, cond == Cond::Lt, target);
+                    }
+                    _ => {
+                        self.compare(n, b);
+                        self.b_cond(host_cond(cond), target);
+                    }
+                }
+            }
+            Test::Bits { zero, a, b } => {
+                let n = self.read(a, SCRATCH);
+                match b {
+                    Operand::Imm(value) if value.is_power_of_two() => {
+                        self.branch_on_bit(n, value.trailing_zeros(), !zero, target);
+                    }
+                    _ => {
+                        match b {
+                            Operand::Imm(value)
+                                if let Some(mask) = BitmaskImm32::new(value) =>
+                            {
+                                self.asm.tst_imm(n, mask);
+                            }
+                            _ => {
+                                let m = self.operand_register(b);
+                                self.asm.tst(n, m);
+                            }
+                        }
+                        let cond = if zero { HostCond::Eq } else { HostCond::Ne };
+                        self.b_cond(cond, target);
+                    }
+                }
+            }
+        }
+    }
+
+    fn jump(&mut self, target: Target) {
+        match target {
+            Target::Block { .. } => self.branch_with(target, Assembler::b_to),
+            Target::Outside(pc) => {
+                let place = self.draft.place(self.here());
+                self.leave(Event::Jump { target: pc });
+                self.draft.output.links.push(Link {
+                    branch: place,
+                    cold: place,
+                    target: pc,
+                    insn: 0,
+                });
+            }
+        }
+    }
+
+    fn jump_reg(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
+        let mut target = self.read(rs, SCRATCH);
+        if offset != 0 {
+            self.add_imm(SCRATCH.w(), target, offset.cast_unsigned(), INDEX);
+            target = SCRATCH.w();
+        }
+        let found = self.find_target(target);
+        if let Some((rd, value)) = link {
+            self.load_imm(rd, value);
+        }
+        self.asm.br(found);
+    }
+
+    fn interpret(&mut self) {
+        self.leave_insn();
+        self.draft.site(self.here(), false);
+    }
+
+    fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch> {
+        let patch = |at: CodeOffset, word: u32| {
+            let mut bytes = [0; 8];
+            bytes[..4].copy_from_slice(&word.to_le_bytes());
+            Patch { at, bytes, len: 4 }
+        };
+        let conditional = link.branch != link.cold;
+        let to_cold = || patch_branch(link.insn, displacement(link.branch, link.cold));
+        let leave = patch(link.cold, self.exit_insn(link.cold));
+        match to {
+            Some(to) => {
+                let direct = patch_branch(link.insn, displacement(link.branch, to));
+                match direct {
+                    Some(word) if conditional => vec![patch(link.branch, word)],
+                    _ => {
+                        let jump = Assembler::b_word(displacement(link.cold, to));
+                        let mut patches: Vec<Patch> =
+                            jump.map(|word| patch(link.cold, word)).into_iter().collect();
+                        if conditional {
+                            patches.extend(to_cold().map(|word| patch(link.branch, word)));
+                        }
+                        patches
+                    }
+                }
+            }
+            None => {
+                let mut patches = vec![leave];
+                if conditional {
+                    patches.extend(to_cold().map(|word| patch(link.branch, word)));
+                }
+                patches
+            }
+        }
+    }
+}
+
+impl Arm64 {
+    fn divide(&mut self, signed: bool, d: W, n: W, m: W) {
+        if signed {
+            self.asm.sdiv(d, n, m);
+        } else {
+            self.asm.udiv(d, n, m);
+        }
+    }
+}

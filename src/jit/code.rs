@@ -1,0 +1,192 @@
+//! The code buffer: memory that is writable or executable, never both.
+//!
+//! [`CodeBuffer::edit`] is the one function that changes code: it opens the pages concerned, copies, maintains the
+//! instruction cache, and closes them. The buffer is filled from front to back and emptied only as a whole.
+#![expect(unsafe_code, reason = "code is copied into raw host memory")]
+
+use super::backend::{CodeOffset, Patch};
+use crate::sys::icache;
+use crate::sys::mmap::{Mapping, Protection, page_size};
+use std::io;
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct CodeBuffer {
+    mapping: Mapping,
+    used: usize,
+    edits: u64,
+}
+
+impl CodeBuffer {
+    /// The largest buffer: what an ARM64 `b` reaches.
+    pub const MOST: usize = 128 << 20;
+
+    /// Maps an empty buffer of `len` bytes, at most [`CodeBuffer::MOST`].
+    ///
+    /// # Errors
+    /// The host's, for example where executable memory is refused.
+    pub fn new(len: usize) -> io::Result<CodeBuffer> {
+        let len = len.min(Self::MOST).next_multiple_of(page_size());
+        Ok(CodeBuffer {
+            mapping: Mapping::for_code(len)?,
+            used: 0,
+            edits: 0,
+        })
+    }
+
+    /// Where the next code goes.
+    #[must_use]
+    pub fn next(&self) -> CodeOffset {
+        self.offset(self.used)
+    }
+
+    fn offset(&self, offset: usize) -> CodeOffset {
+        CodeOffset(u32::try_from(offset).unwrap_or(u32::MAX))
+    }
+
+    /// Bytes left.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.mapping.len() - self.used
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Bytes in all.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// How often code was published or patched.
+    #[must_use]
+    pub fn edits(&self) -> u64 {
+        self.edits
+    }
+
+    /// Host address of a place.
+    #[must_use]
+    pub fn address(&self, at: CodeOffset) -> usize {
+        self.mapping.address() + at.0 as usize
+    }
+
+    /// The place of a host address, if it is inside the used part.
+    #[must_use]
+    pub fn place(&self, address: usize) -> Option<CodeOffset> {
+        let offset = address.checked_sub(self.mapping.address())?;
+        (offset <= self.used).then(|| self.offset(offset))
+    }
+
+    /// Forgets all code after `keep`.
+    pub fn truncate(&mut self, keep: CodeOffset) {
+        self.used = self.used.min(keep.0 as usize);
+    }
+
+    /// Appends `code`, which was assembled for [`CodeBuffer::next`], and applies `patches` to what is there, in one
+    /// turn.
+    ///
+    /// # Errors
+    /// `OutOfMemory` when there is no room; otherwise the host's.
+    pub fn edit(&mut self, code: &[u8], patches: &[Patch]) -> io::Result<()> {
+        if code.len() > self.room() {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        }
+        let start = self.used;
+        let new = (!code.is_empty()).then_some((start, start + code.len()));
+        let touched = patches
+            .iter()
+            .map(|p| (p.at.0 as usize, p.at.0 as usize + p.len as usize))
+            .chain(new);
+        let Some((low, high)) = touched.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
+            return Ok(());
+        };
+        assert!(
+            patches.iter().all(|p| p.at.0 as usize + p.len as usize <= start),
+            "a patch lies outside the published code"
+        );
+        let page = page_size();
+        let low = low / page * page;
+        let len = high.next_multiple_of(page) - low;
+
+        self.edits += 1;
+        self.open(low, len)?;
+        self.copy(start, code);
+        for patch in patches {
+            self.copy(patch.at.0 as usize, &patch.bytes[..patch.len as usize]);
+        }
+        self.close(low, len)?;
+        self.used = start + code.len();
+        if !code.is_empty() {
+            icache::publish(self.mapping.as_ptr().wrapping_add(start), code.len());
+        }
+        for patch in patches {
+            let at = self.mapping.as_ptr().wrapping_add(patch.at.0 as usize);
+            icache::publish(at, patch.len as usize);
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, at: usize, bytes: &[u8]) {
+        assert!(at + bytes.len() <= self.mapping.len());
+        let to = self.mapping.as_ptr().wrapping_add(at);
+        // SAFETY: the range is inside the mapping and was made writable by `open`; no emitted code runs meanwhile,
+        // since it runs on this thread and only through `&mut` of the engine that owns this buffer.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+
+    #[cfg(not(target_os = "macos"))]
+    fn open(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.mapping.protect(offset, len, Protection::ReadWrite)
+    }
+
+    #[cfg(not(target_os = "macos"))]
+    fn close(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.mapping.protect(offset, len, Protection::ReadExecute)
+    }
+
+    #[cfg(target_os = "macos")]
+    fn open(&self, _offset: usize, _len: usize) -> io::Result<()> {
+        crate::sys::mmap::code_writable(true);
+        Ok(())
+    }
+
+    #[cfg(target_os = "macos")]
+    fn close(&self, _offset: usize, _len: usize) -> io::Result<()> {
+        crate::sys::mmap::code_writable(false);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_and_patches_arrive() {
+        let mut buffer = CodeBuffer::new(1 << 16).unwrap();
+        buffer.edit(&[1, 2, 3, 4], &[]).unwrap();
+        let patch = Patch {
+            at: CodeOffset(1),
+            bytes: [9; 8],
+            len: 2,
+        };
+        assert_eq!(buffer.next(), CodeOffset(4));
+        buffer.edit(&[5], &[patch]).unwrap();
+        // SAFETY: five bytes were published, and pages of code are readable.
+        let bytes = unsafe { std::slice::from_raw_parts(buffer.mapping.as_ptr(), 5) };
+        assert_eq!(bytes, [1, 9, 9, 4, 5]);
+        assert_eq!(buffer.edits(), 2);
+    }
+
+    #[test]
+    fn a_full_buffer_says_so() {
+        let mut buffer = CodeBuffer::new(1).unwrap();
+        let code = vec![0; buffer.capacity() + 1];
+        assert!(buffer.edit(&code, &[]).is_err());
+        assert_eq!(buffer.used(), 0);
+    }
+}

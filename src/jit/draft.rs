@@ -1,0 +1,141 @@
+//! What a backend keeps while it emits a region: the output so far, the position, and the cold code still to come.
+//!
+//! The same for every host; `L` is the host assembler's label.
+
+use super::backend::{CodeOffset, Event, Link, Output, Position, Site};
+
+/// Cold code to be emitted at the end of the region: a call of the exit stub.
+#[derive(Debug, Clone, Copy)]
+pub struct Cold<L> {
+    /// To be bound there.
+    pub label: L,
+    /// What the engine learns.
+    pub event: Event,
+    /// The branch and the host's note for a [`Link`], if this is one.
+    pub link: Option<(CodeOffset, u32)>,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Draft<L> {
+    /// Where the region will be.
+    pub at: CodeOffset,
+    /// What was recorded so far.
+    pub output: Output,
+    /// The position of the operation being emitted.
+    pub position: Position,
+    colds: Vec<Cold<L>>,
+    /// Indices of `colds` that wait for the end of the current operation.
+    waiting: Vec<usize>,
+    /// Indices of `output.sites` that wait likewise.
+    waiting_sites: Vec<usize>,
+}
+
+impl<L: Copy> Draft<L> {
+    /// An empty draft for a region at `at`.
+    pub fn new(at: CodeOffset) -> Draft<L> {
+        Draft {
+            at,
+            output: Output {
+                deferred: vec![Vec::new()],
+                ..Output::default()
+            },
+            position: Position {
+                pc: 0,
+                insns: 0,
+                counted: 0,
+                deferred: 0,
+            },
+            colds: Vec::new(),
+            waiting: Vec::new(),
+            waiting_sites: Vec::new(),
+        }
+    }
+
+    /// The place of a byte of this region.
+    pub fn place(&self, here: usize) -> CodeOffset {
+        CodeOffset(self.at.0 + u32::try_from(here).unwrap_or(u32::MAX))
+    }
+
+    /// The instruction at `here` may fault, or the engine is left there: interpret the current position.
+    pub fn site(&mut self, here: usize, resumes: bool) {
+        if resumes {
+            self.waiting_sites.push(self.output.sites.len());
+        }
+        let event = Event::Interpret {
+            position: self.position,
+            resume: None,
+        };
+        let at = self.place(here);
+        self.output.sites.push(Site { at, event });
+    }
+
+    /// The address after a call of the exit stub means this event.
+    pub fn left(&mut self, here: usize, event: Event) {
+        let at = self.place(here);
+        self.output.sites.push(Site { at, event });
+    }
+
+    /// The current position is to be interpreted from cold code at `label`.
+    pub fn interpret_cold(&mut self, label: L, resumes: bool) {
+        if resumes {
+            self.waiting.push(self.colds.len());
+        }
+        let event = Event::Interpret {
+            position: self.position,
+            resume: None,
+        };
+        self.cold(Cold {
+            label,
+            event,
+            link: None,
+        });
+    }
+
+    /// Adds cold code.
+    pub fn cold(&mut self, cold: Cold<L>) {
+        self.colds.push(cold);
+    }
+
+    /// The current operation ends: what was interpreted in its stead goes on here.
+    pub fn operation_ends(&mut self, here: usize) {
+        let place = self.place(here);
+        let resume_here = |event: &mut Event| {
+            if let Event::Interpret { resume, .. } = event {
+                *resume = Some(place);
+            }
+        };
+        for index in self.waiting.drain(..) {
+            resume_here(&mut self.colds[index].event);
+        }
+        for index in self.waiting_sites.drain(..) {
+            resume_here(&mut self.output.sites[index].event);
+        }
+    }
+
+    /// The cold code to emit now.
+    pub fn take_colds(&mut self) -> Vec<Cold<L>> {
+        std::mem::take(&mut self.colds)
+    }
+
+    /// Cold code begins at `cold`, and its call ends at `after`.
+    pub fn cold_emitted(&mut self, cold: &Cold<L>, start: usize, after: usize) {
+        self.left(after, cold.event);
+        if let (Some((branch, insn)), Event::Jump { target }) = (cold.link, cold.event) {
+            let cold = self.place(start);
+            self.output.links.push(Link {
+                branch,
+                cold,
+                target,
+                insn,
+            });
+        }
+    }
+
+    /// The finished output.
+    pub fn finish(mut self, code: Vec<u8>) -> Output {
+        self.output.sites.sort_unstable_by_key(|site| site.at);
+        self.output.code = code;
+        self.output
+    }
+}

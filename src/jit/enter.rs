@@ -1,0 +1,43 @@
+//! The one place where Rust calls emitted code.
+#![expect(unsafe_code, reason = "emitted code is called through a pointer")]
+
+use super::arena::Arena;
+use crate::memory::Placement;
+use crate::sys::signal::{FaultGuard, Running};
+
+/// Runs emitted code from `host` until it leaves, with the registers of the arena's state.
+///
+/// `enter` and `leave` are the host addresses of the stubs of the same name; `code` is the range of the code buffer.
+pub fn run(
+    arena: &mut Arena,
+    guard: Option<&FaultGuard>,
+    placement: Placement,
+    code: std::ops::Range<usize>,
+    (enter, leave): (usize, usize),
+    host: usize,
+) {
+    let base = arena.base();
+    let state: *mut super::arena::State = arena.state();
+    // SAFETY: only the fields' addresses are taken.
+    let running = unsafe {
+        Running {
+            code_start: code.start,
+            code_end: code.end,
+            leave,
+            exit_at: &raw mut (*state).exit_at,
+            fault_address: &raw mut (*state).fault_address,
+            missed: &raw mut (*state).missed,
+        }
+    };
+    if placement == Placement::Window {
+        // SAFETY: the address is the one that the memory gave for this placement.
+        crate::sys::segment::set_window_base(unsafe { (*state).base });
+    }
+    // SAFETY: the stub at this address was emitted with this signature, is published and executable, and keeps the
+    // callee-saved registers of the C convention.
+    let enter: extern "C" fn(usize, *mut u8) = unsafe { std::mem::transmute(enter) };
+    match guard {
+        Some(guard) => guard.with(&running, || enter(host, base)),
+        None => enter(host, base),
+    }
+}

@@ -1,0 +1,498 @@
+//! The JIT engine: translates regions when they are first reached, runs the code, and acts on why it left.
+//!
+//! ```text
+//! region    guest code reached from an entry          (guest only)
+//! translate operations, optimised, given to a backend (guest only)
+//! backend   the trait; arm64/, x86_64/ the hosts      (one operation to host instructions)
+//! code      the code buffer, W^X                      (bytes)
+//! draft     what both hosts' backends keep while emitting
+//! arena     state and jump table                      (what code and engine share)
+//! cache     regions, entries, links, pages            (bookkeeping)
+//! enter     the call                                  (unsafe)
+//! ```
+
+pub mod arena;
+pub mod arm64;
+pub mod backend;
+pub mod cache;
+pub mod code;
+pub mod draft;
+pub mod enter;
+pub mod op;
+pub mod optimize;
+pub mod region;
+pub mod translate;
+pub mod x86_64;
+
+use crate::cpu::Cpu;
+use crate::engine::{Budget, Engine, Stop, Trap};
+use crate::interp;
+use crate::memory::{Memory, Placement};
+use crate::rv32::{Insn, decode};
+use crate::sys::signal::FaultGuard;
+use arena::{Arena, EXIT_MISSED, JumpTableKind};
+use backend::{Backend, CodeOffset, Event, Options, Patch, Position, Stubs};
+use cache::Cache;
+use code::CodeBuffer;
+use std::io;
+use std::time::{Duration, Instant};
+use translate::Mode;
+
+/// The backend for the host that this was compiled for.
+#[cfg(target_arch = "aarch64")]
+pub type HostBackend = arm64::Arm64;
+/// The backend for the host that this was compiled for.
+#[cfg(target_arch = "x86_64")]
+pub type HostBackend = x86_64::X86_64;
+
+/// Room that a translation needs at least; it is tried again in an empty buffer if it took more.
+const ROOM: usize = 128 << 10;
+
+/// How a [`Jit`] is to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JitConfig {
+    /// Bytes of code buffer.
+    pub code_cache: usize,
+    /// Whether to fill with garbage what emitted code must not trust.
+    pub poison: bool,
+    /// Whether to leave out all optimisation across instructions.
+    pub plain: bool,
+    /// Whether to use host instructions beyond the baseline where the host has them.
+    pub host_features: bool,
+}
+
+impl Default for JitConfig {
+    fn default() -> JitConfig {
+        JitConfig {
+            code_cache: 32 << 20,
+            poison: false,
+            plain: false,
+            host_features: true,
+        }
+    }
+}
+
+/// What a [`Jit`] has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JitStats {
+    /// Regions translated.
+    pub regions: u64,
+    /// Block heads in them.
+    pub blocks: u64,
+    /// Guest instructions in them.
+    pub guest_insns: u64,
+    /// Bytes of host code.
+    pub host_bytes: u64,
+    /// Time spent translating.
+    pub translate_time: Duration,
+    /// Direct branches pointed at code.
+    pub links: u64,
+    /// Indirect jumps that found no code.
+    pub misses: u64,
+    /// Instructions that the interpreter executed.
+    pub interpreted: u64,
+    /// Times that all code was dropped.
+    pub flushes: u64,
+    /// Regions dropped because the guest changed their source.
+    pub invalidations: u64,
+    /// Times that code memory was opened and closed.
+    pub code_edits: u64,
+    /// Bytes of code memory in use, and in all.
+    pub code_used: usize,
+    /// Bytes of code memory in all.
+    pub code_capacity: usize,
+}
+
+/// The JIT engine for one host backend.
+#[derive(Debug)]
+pub struct Jit<B> {
+    backend: B,
+    code: CodeBuffer,
+    arena: Arena,
+    stubs: Stubs,
+    cache: Cache,
+    mode: Mode,
+    placement: Placement,
+    guard: Option<FaultGuard>,
+    stats: JitStats,
+}
+
+/// The engine for this host.
+///
+/// # Errors
+/// The host's, for example where executable memory is refused.
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+pub fn for_host(memory: &Memory, config: JitConfig) -> io::Result<Jit<HostBackend>> {
+    Jit::new(HostBackend::new, memory, config)
+}
+
+/// Where to go on.
+enum Next {
+    Pc(u32),
+    Host(CodeOffset),
+}
+
+impl<B: Backend> Jit<B> {
+    fn new(
+        make: impl FnOnce(Options) -> B,
+        memory: &Memory,
+        config: JitConfig,
+    ) -> io::Result<Jit<B>> {
+        let placement = memory.placement();
+        // The paged placement works without signals and without much address space; the sparse table needs both.
+        let (arena, guard) = if placement == Placement::Paged {
+            (Arena::new(JumpTableKind::Hashed)?, None)
+        } else {
+            let arena = Arena::new(JumpTableKind::Sparse).or_else(|error| {
+                log::info!("no address space for the sparse jump table: {error}");
+                Arena::new(JumpTableKind::Hashed)
+            })?;
+            (arena, Some(FaultGuard::install()?))
+        };
+        let mut backend = make(Options {
+            placement,
+            strict_align: memory.strict_align(),
+            jump_table: arena.kind(),
+            poison: config.poison,
+            host_features: config.host_features,
+        });
+        let stubs = backend.stubs();
+        let mut jit = Jit {
+            code: CodeBuffer::new(config.code_cache.max(4 * ROOM))?,
+            backend,
+            arena,
+            stubs,
+            cache: Cache::default(),
+            mode: Mode {
+                counting: false,
+                plain: config.plain,
+            },
+            placement,
+            guard,
+            stats: JitStats::default(),
+        };
+        jit.code.edit(&jit.stubs.code, &[])?;
+        let state = jit.arena.state();
+        state.base = memory.table().base() as u64;
+        state.read_table = memory.table().read_table().unwrap_or(0) as u64;
+        state.write_table = memory.table().write_table().unwrap_or(0) as u64;
+        Ok(jit)
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> JitStats {
+        JitStats {
+            code_edits: self.code.edits(),
+            code_used: self.code.used(),
+            code_capacity: self.code.capacity(),
+            ..self.stats
+        }
+    }
+
+    /// What is translated.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Drops all code.
+    fn flush(&mut self, memory: &mut Memory) {
+        self.stats.flushes += 1;
+        self.cache.clear(memory);
+        self.arena.clear_all();
+        let stubs = u32::try_from(self.stubs.code.len()).unwrap_or(0);
+        self.code.truncate(CodeOffset(stubs));
+    }
+
+    /// The host place of a guest address, translated now if need be.
+    fn entry(&mut self, pc: u32, memory: &mut Memory) -> io::Result<CodeOffset> {
+        if let Some(at) = self.cache.entry(pc) {
+            // The slot of a hashed table may have gone to another pc since.
+            if self.arena.kind() == JumpTableKind::Hashed {
+                self.arena.set(pc, self.code.address(at));
+            }
+            return Ok(at);
+        }
+        let start = Instant::now();
+        if self.code.room() < ROOM {
+            self.flush(memory);
+        }
+        if !self.translate(pc, memory)? {
+            self.flush(memory);
+            self.translate(pc, memory)?;
+        }
+        self.stats.translate_time += start.elapsed();
+        self.cache
+            .entry(pc)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+    }
+
+    /// Translates and publishes the region of `pc`. False when there was no room.
+    fn translate(&mut self, pc: u32, memory: &mut Memory) -> io::Result<bool> {
+        let cache = &self.cache;
+        let region = region::discover(pc, memory, |pc| cache.entry(pc).is_some());
+        let at = self.code.next();
+        let mut output = translate::translate(&mut self.backend, &region, at, self.mode);
+        if output.too_far {
+            output = translate::translate(&mut self.backend, &region, at, self.mode);
+        }
+        let mut code = std::mem::take(&mut output.code);
+        if code.len() > self.code.room() {
+            return Ok(false);
+        }
+        for link in &output.links {
+            if let Some(to) = self.cache.entry(link.target) {
+                self.stats.links += 1;
+                for patch in self.backend.relink(link, Some(to)) {
+                    let from = (patch.at.0 - at.0) as usize;
+                    let len = patch.len as usize;
+                    code[from..from + len].copy_from_slice(&patch.bytes[..len]);
+                }
+            }
+        }
+        let mut patches = Vec::new();
+        for &(pc, to) in &output.entries {
+            for link in self.cache.links_to(pc) {
+                self.stats.links += 1;
+                patches.extend(self.backend.relink(link, Some(to)));
+            }
+        }
+        self.code.edit(&code, &patches)?;
+        for &(pc, to) in &output.entries {
+            self.arena.set(pc, self.code.address(to));
+        }
+        let len = u32::try_from(code.len()).unwrap_or(u32::MAX);
+        self.stats.regions += 1;
+        self.stats.blocks += output.entries.len() as u64;
+        self.stats.host_bytes += code.len() as u64;
+        let index = self.cache.insert(region, at, len, output, memory);
+        self.stats.guest_insns += self.cache.regions()[index].guest_insns() as u64;
+        Ok(true)
+    }
+
+    /// Takes away the entries of regions that are no longer valid.
+    fn unlink(&mut self, dead: &[usize]) -> io::Result<()> {
+        let mut patches: Vec<Patch> = Vec::new();
+        for &index in dead {
+            self.stats.invalidations += 1;
+            for &(pc, _) in &self.cache.regions()[index].output.entries {
+                self.arena.clear(pc);
+                for link in self.cache.links_to(pc) {
+                    patches.extend(self.backend.relink(link, None));
+                }
+            }
+        }
+        self.code.edit(&[], &patches)
+    }
+
+    fn heed_code_writes(&mut self, memory: &mut Memory) -> io::Result<()> {
+        if memory.has_code_writes() {
+            let writes = memory.take_code_writes();
+            let dead = self.cache.written(&writes, memory);
+            self.unlink(&dead)?;
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, at: CodeOffset) -> u64 {
+        let code = self.code.address(CodeOffset(0))..self.code.address(self.code.next());
+        let stubs = (
+            self.code.address(self.stubs.enter),
+            self.code.address(self.stubs.leave),
+        );
+        let host = self.code.address(at);
+        enter::run(
+            &mut self.arena,
+            self.guard.as_ref(),
+            self.placement,
+            code,
+            stubs,
+            host,
+        );
+        self.arena.state().exit_at
+    }
+
+    /// Runs code from `next`; what it returns is where and how to go on.
+    fn run_code(
+        &mut self,
+        next: Next,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+    ) -> io::Result<Result<Next, Stop>> {
+        let at = match next {
+            Next::Host(at) => at,
+            Next::Pc(pc) if !pc.is_multiple_of(4) => {
+                cpu.pc = pc;
+                return Ok(Err(Stop::Trap(Trap::MisalignedJump { target: pc })));
+            }
+            Next::Pc(pc) => self.entry(pc, memory)?,
+        };
+        let exit_at = self.enter(at);
+        if exit_at == EXIT_MISSED {
+            self.stats.misses += 1;
+            let missed = self.arena.state().missed;
+            return Ok(Ok(Next::Pc(u32::try_from(missed).unwrap_or(0))));
+        }
+        let place = usize::try_from(exit_at)
+            .ok()
+            .and_then(|address| self.code.place(address));
+        let Some((region, event)) = place.and_then(|place| self.cache.event(place)) else {
+            self.die(exit_at)
+        };
+        match event {
+            Event::Jump { target } => Ok(Ok(Next::Pc(target))),
+            Event::Interpret { position, resume } => {
+                self.interpret(region, position, resume, cpu, memory, budget)
+            }
+            Event::Budget { pc } => self.finish_budget(pc, cpu, memory, budget),
+        }
+    }
+
+    /// A host fault where no guest instruction can fault: the state of the guest is lost, and nothing can be trusted.
+    fn die(&mut self, exit_at: u64) -> ! {
+        let state = *self.arena.state();
+        log::error!(
+            "bug in rvjit: emitted code left at {exit_at:#x}, which is no known place (address {:#x})",
+            state.fault_address
+        );
+        eprintln!("rvjit: bug: emitted code faulted at {exit_at:#x}, which is no known place");
+        std::process::abort()
+    }
+
+    /// Lets the interpreter execute the instructions of a position.
+    fn interpret(
+        &mut self,
+        region: usize,
+        position: Position,
+        resume: Option<CodeOffset>,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+    ) -> io::Result<Result<Next, Stop>> {
+        cpu.x = self.arena.state().x;
+        cpu.pc = position.pc;
+        for insn in &self.cache.regions()[region].output.deferred[position.deferred as usize] {
+            compute(cpu, *insn);
+        }
+        let counting = self.mode.counting;
+        if counting {
+            self.arena.state().budget += i64::from(position.counted);
+            self.tell_budget(cpu, budget);
+        }
+        for _ in 0..position.insns.max(1) {
+            let fences = memory.fetch(cpu.pc).ok().and_then(decode);
+            let stepped = interp::step(cpu, memory);
+            if let Err(stop) = stepped {
+                return Ok(Err(stop));
+            }
+            self.stats.interpreted += 1;
+            if counting {
+                self.arena.state().budget -= 1;
+                self.tell_budget(cpu, budget);
+            }
+            if cache::is_fence_i(fences) {
+                let dead = self.cache.fence(memory);
+                self.unlink(&dead)?;
+            }
+        }
+        self.heed_code_writes(memory)?;
+        self.arena.state().x = cpu.x;
+        let went_on = cpu.pc == position.pc.wrapping_add(4 * u32::from(position.insns));
+        Ok(Ok(match resume {
+            Some(at) if went_on && self.cache.regions()[region].live => {
+                if counting {
+                    self.arena.state().budget -= i64::from(position.counted.saturating_sub(position.insns));
+                }
+                Next::Host(at)
+            }
+            _ => Next::Pc(cpu.pc),
+        }))
+    }
+
+    /// Executes the last instructions of a budget one by one.
+    fn finish_budget(
+        &mut self,
+        pc: u32,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+    ) -> io::Result<Result<Next, Stop>> {
+        cpu.x = self.arena.state().x;
+        cpu.pc = pc;
+        while self.arena.state().budget > 0 {
+            self.tell_budget(cpu, budget);
+            if let Err(stop) = interp::step(cpu, memory) {
+                return Ok(Err(stop));
+            }
+            self.arena.state().budget -= 1;
+            self.heed_code_writes(memory)?;
+        }
+        self.tell_budget(cpu, budget);
+        Ok(Err(Stop::Budget))
+    }
+
+    /// Brings the caller's budget and the hart's counter up to date with the state's.
+    fn tell_budget(&mut self, _cpu: &mut Cpu, budget: &mut Budget) {
+        if let Budget::Instructions(left) = budget {
+            *left = u64::try_from(self.arena.state().budget).unwrap_or(0);
+        }
+    }
+
+    fn set_counting(&mut self, budget: &Budget, memory: &mut Memory) {
+        let counting = matches!(budget, Budget::Instructions(_));
+        if counting != self.mode.counting {
+            self.mode.counting = counting;
+            self.flush(memory);
+        }
+        if let Budget::Instructions(left) = budget {
+            self.arena.state().budget = i64::try_from(*left).unwrap_or(i64::MAX);
+        }
+    }
+
+    fn try_run(
+        &mut self,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+    ) -> io::Result<Stop> {
+        self.set_counting(budget, memory);
+        self.heed_code_writes(memory)?;
+        self.arena.state().x = cpu.x;
+        let mut next = Next::Pc(cpu.pc);
+        loop {
+            match self.run_code(next, cpu, memory, budget)? {
+                Ok(on) => next = on,
+                Err(stop) => return Ok(stop),
+            }
+        }
+    }
+}
+
+impl<B: Backend> Engine for Jit<B> {
+    fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop {
+        match self.try_run(cpu, memory, budget) {
+            Ok(stop) => stop,
+            Err(error) => {
+                // The host took memory or permissions away in mid-run; the guest's state is whole.
+                log::error!("the JIT cannot go on: {error}; interpreting");
+                cpu.x = self.arena.state().x;
+                interp::Interpreter::default().run(cpu, memory, budget)
+            }
+        }
+    }
+}
+
+/// Executes an instruction that only computes.
+fn compute(cpu: &mut Cpu, insn: Insn) {
+    match insn {
+        Insn::AluImm { op, rd, rs1, imm } => {
+            cpu.set(rd, op.eval(cpu.get(rs1), imm.cast_unsigned()));
+        }
+        Insn::Alu { op, rd, rs1, rs2 } => cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2))),
+        Insn::Mul { op, rd, rs1, rs2 } => cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2))),
+        Insn::Lui { rd, imm } => cpu.set(rd, imm),
+        other => unreachable!("{other:?} cannot be deferred"),
+    }
+}

@@ -1,0 +1,285 @@
+//! The operations of [`Backend`], but for arithmetic (`alu`) and memory (`memory`).
+
+use super::regs::{A, ARENA, C, D};
+use super::{X86_64, displacement, state};
+use crate::asm::x64::{Cond as HostCond, Mem, Rm, Scale};
+use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
+use crate::jit::backend::{
+    Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
+};
+use crate::jit::draft::{Cold, Draft};
+use crate::jit::op::{Address, Operand, ShiftKind, Test};
+use crate::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+
+const CALL: u8 = 0xe8;
+const JMP: u8 = 0xe9;
+
+impl X86_64 {
+    /// rax = `ror target, 2`.
+    fn rotated_target(&mut self, rs: Reg, offset: i32) {
+        match self.host(rs) {
+            Some(host) if offset == 0 && self.bmi2 => return self.asm.rorx32(A, host, 2),
+            Some(host) if offset != 0 => self.asm.lea32(A, Mem::base(host).disp(offset)),
+            _ => {
+                self.fetch(A, rs);
+                if offset != 0 {
+                    self.asm.add32_i(A, offset);
+                }
+            }
+        }
+        self.asm.ror32_i(A, 2);
+    }
+
+    fn jump_sparse(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
+        self.rotated_target(rs, offset);
+        let slot = Mem::base(ARENA).index(A, Scale::X8);
+        // A misaligned target faults at the access.
+        self.draft.site(self.here(), false);
+        match link {
+            None => self.asm.jmp_m(slot),
+            Some((rd, value)) => {
+                self.asm.mov64(C, slot);
+                self.load_imm(rd, value);
+                self.asm.jmp_m(C);
+            }
+        }
+    }
+
+    fn jump_hashed(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
+        self.fetch(A, rs);
+        if offset != 0 {
+            self.asm.add32_i(A, offset);
+        }
+        let cold = self.asm.label();
+        let a = &mut self.asm;
+        a.mov32(C, A);
+        a.and32_i(C, ((1 << HASHED_BITS) - 1) << 2);
+        a.lea64(C, Mem::base(ARENA).index(C, Scale::X4));
+        a.cmp32(A, Mem::base(C));
+        a.jcc(HostCond::Ne, cold);
+        self.draft.interpret_cold(cold, false);
+        if let Some((rd, value)) = link {
+            self.load_imm(rd, value);
+        }
+        self.asm.jmp_m(Mem::base(C).disp(8));
+    }
+}
+
+impl Backend for X86_64 {
+    fn stubs(&mut self) -> Stubs {
+        self.emit_stubs()
+    }
+
+    fn begin(&mut self, at: CodeOffset, blocks: usize) {
+        self.asm.clear();
+        self.draft = Draft::new(at);
+        self.blocks = (0..blocks).map(|_| self.asm.label()).collect();
+    }
+
+    fn finish(&mut self) -> Output {
+        self.emit_special_divisions();
+        for cold in self.draft.take_colds() {
+            let start = self.here();
+            self.asm.bind(cold.label);
+            self.leave_insn();
+            self.draft.cold_emitted(&cold, start, self.here());
+        }
+        let complete = self.asm.check_labels();
+        debug_assert_eq!(complete, Ok(()), "every block that is branched to is emitted");
+        let draft = std::mem::replace(&mut self.draft, Draft::new(CodeOffset(0)));
+        draft.finish(self.asm.code().to_vec())
+    }
+
+    fn len(&self) -> usize {
+        self.here()
+    }
+
+    fn block(&mut self, label: BlockLabel, pc: u32) {
+        let place = self.draft.place(self.here());
+        self.asm.bind(self.blocks[label.0]);
+        self.draft.output.entries.push((pc, place));
+        if self.options.poison {
+            for scratch in [A, C, D] {
+                self.asm.mov64_i(scratch, 0xdead_beef_dead_beef);
+            }
+            for (_, host) in self.homes.in_host() {
+                self.asm.bts64_mi8(host, 63);
+            }
+        }
+    }
+
+    fn position(&mut self, position: Position) {
+        self.draft.position = position;
+        let place = self.draft.place(self.here());
+        self.draft.output.map.push((position.pc, place));
+    }
+
+    fn count(&mut self, pc: u32, insns: u16) {
+        let cold = self.asm.label();
+        self.asm.cmp64_i(state(offset::BUDGET), i32::from(insns));
+        self.asm.jcc(HostCond::L, cold);
+        self.asm.sub64_i(state(offset::BUDGET), i32::from(insns));
+        self.draft.cold(Cold {
+            label: cold,
+            event: Event::Budget { pc },
+            link: None,
+        });
+    }
+
+    fn defer(&mut self, insns: Vec<Insn>) -> u32 {
+        self.draft.output.deferred.push(insns);
+        u32::try_from(self.draft.output.deferred.len() - 1).unwrap_or(0)
+    }
+
+    fn load_imm(&mut self, rd: Reg, value: u32) {
+        self.asm.mov32_i(self.rm(rd), value);
+    }
+
+    fn copy(&mut self, rd: Reg, rs: Reg) {
+        match (self.rm(rd), self.rm(rs)) {
+            (Rm::Reg(d), s) => self.asm.mov32(d, s),
+            (d, Rm::Reg(s)) => self.asm.mov32_mr(d, s),
+            (d, s) => {
+                self.asm.mov32(A, s);
+                self.asm.mov32_mr(d, A);
+            }
+        }
+    }
+
+    fn alu(&mut self, op: AluOp, rd: Reg, a: Reg, b: Operand) {
+        match b {
+            Operand::Imm(value) => self.emit_alu_imm(op, rd, a, value),
+            Operand::Reg(b) => self.emit_alu(op, rd, a, b),
+        }
+    }
+
+    fn alu_shifted(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg, kind: ShiftKind, amount: u8) {
+        self.emit_alu_shifted(op, rd, a, b, kind, amount);
+    }
+
+    fn extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool) {
+        self.emit_extract(rd, rs, lsb, width, signed);
+    }
+
+    fn place(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8) {
+        self.emit_place(rd, rs, lsb, width);
+    }
+
+    fn rotate(&mut self, rd: Reg, rs: Reg, by: Operand) {
+        self.emit_rotate(rd, rs, by);
+    }
+
+    fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand) {
+        self.emit_set_if(cond, rd, a, b);
+    }
+
+    fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
+        self.emit_mul(op, rd, a, b);
+    }
+
+    fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
+        self.emit_mul_wide(op, lo, hi, a, b);
+    }
+
+    fn div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg) {
+        self.divide(signed, a, b);
+        self.written(quot, A);
+        self.written(rem, D);
+    }
+
+    fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg) {
+        self.fetch(A, a);
+        self.asm.imul32(A, self.rm(b));
+        if rd == c {
+            self.asm.add32_mr(self.rm(rd), A);
+        } else {
+            self.asm.add32(A, self.rm(c));
+            self.written(rd, A);
+        }
+    }
+
+    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        self.fetch(A, a);
+        self.asm.add32(A, self.rm(b));
+        // Moves leave the flags alone.
+        self.written(lo, A);
+        self.asm.setcc(HostCond::B, A);
+        let d = self.dest(carry, A);
+        self.asm.movzx8(d, A);
+        self.written(carry, d);
+    }
+
+    fn load(&mut self, op: LoadOp, rd: Reg, address: Address) {
+        self.emit_load(op, rd, address);
+    }
+
+    fn store(&mut self, op: StoreOp, src: Reg, address: Address) {
+        self.emit_store(op, src, address);
+    }
+
+    fn branch(&mut self, test: Test, target: Target) {
+        let cond = match test {
+            Test::Compare(cond, a, b) => self.emit_compare(cond, a, b),
+            Test::Bits { zero, a, b } => {
+                self.emit_test(a, b);
+                if zero { HostCond::E } else { HostCond::Ne }
+            }
+        };
+        self.branch_to(Some(cond), target);
+    }
+
+    fn jump(&mut self, target: Target) {
+        match target {
+            Target::Block { .. } => self.branch_to(None, target),
+            Target::Outside(pc) => {
+                let place = self.draft.place(self.here());
+                self.leave(Event::Jump { target: pc });
+                self.draft.output.links.push(Link {
+                    branch: place,
+                    cold: place,
+                    target: pc,
+                    insn: 0,
+                });
+            }
+        }
+    }
+
+    fn jump_reg(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
+        match self.options.jump_table {
+            JumpTableKind::Sparse => self.jump_sparse(rs, offset, link),
+            JumpTableKind::Hashed => self.jump_hashed(rs, offset, link),
+        }
+    }
+
+    fn interpret(&mut self) {
+        self.leave_insn();
+        self.draft.site(self.here(), false);
+    }
+
+    fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch> {
+        let mut bytes = [0; 8];
+        if link.branch == link.cold {
+            // An unconditional exit: a call of the exit stub, or a jump.
+            let (opcode, to) = match to {
+                Some(to) => (JMP, to),
+                None => (CALL, self.exit),
+            };
+            bytes[0] = opcode;
+            bytes[1..5].copy_from_slice(&displacement(link.branch, to, 5).to_le_bytes());
+            return vec![Patch {
+                at: link.branch,
+                bytes,
+                len: 5,
+            }];
+        }
+        // `branch` is the displacement of a jump that may be conditional.
+        let to = to.unwrap_or(link.cold);
+        bytes[..4].copy_from_slice(&displacement(link.branch, to, 4).to_le_bytes());
+        vec![Patch {
+            at: link.branch,
+            bytes,
+            len: 4,
+        }]
+    }
+}
+

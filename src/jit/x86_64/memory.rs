@@ -1,0 +1,112 @@
+//! Loads and stores: one function turns an address into a host operand for each placement.
+
+use super::regs::{A, C, D};
+use super::{X86_64, state};
+use crate::asm::x64::{Cond, Mem, Scale};
+use crate::jit::arena::offset;
+use crate::jit::op::Address;
+use crate::memory::{PAGE_SHIFT, PAGE_SIZE, Placement};
+use crate::rv32::{LoadOp, Reg, StoreOp};
+
+impl X86_64 {
+    pub(super) fn emit_load(&mut self, op: LoadOp, rd: Reg, address: Address) {
+        let m = self.operand(address, op.width(), offset::READ_TABLE);
+        let d = self.dest(rd, A);
+        self.access();
+        match op {
+            LoadOp::Lb => self.asm.movsx8(d, m),
+            LoadOp::Lbu => self.asm.movzx8(d, m),
+            LoadOp::Lh => self.asm.movsx16(d, m),
+            LoadOp::Lhu => self.asm.movzx16(d, m),
+            LoadOp::Lw => self.asm.mov32(d, m),
+        }
+        self.written(rd, d);
+        self.draft.operation_ends(self.here());
+    }
+
+    pub(super) fn emit_store(&mut self, op: StoreOp, src: Reg, address: Address) {
+        let m = self.operand(address, op.width(), offset::WRITE_TABLE);
+        if src.is_zero() {
+            self.access();
+            match op {
+                StoreOp::Sb => self.asm.mov8_mi8(m, 0),
+                StoreOp::Sh => self.asm.mov16_mi16(m, 0),
+                StoreOp::Sw => self.asm.mov32_mi32(m, 0),
+            }
+        } else {
+            let r = self.read(src, D);
+            self.access();
+            match op {
+                StoreOp::Sb => self.asm.mov8_mr(m, r),
+                StoreOp::Sh => self.asm.mov16_mr(m, r),
+                StoreOp::Sw => self.asm.mov32_mr(m, r),
+            }
+        }
+        self.draft.operation_ends(self.here());
+    }
+
+    /// The next instruction accesses guest memory: it may fault, unless the table was walked.
+    fn access(&mut self) {
+        if self.options.placement != Placement::Paged {
+            self.draft.site(self.here(), true);
+        }
+    }
+
+    /// The operand for an address. Uses rax and rcx; the paged placement also rdx, before the operand is used.
+    fn operand(&mut self, address: Address, width: u32, table: i32) -> Mem {
+        let guest = self.guest_address(address);
+        match self.options.placement {
+            Placement::Identity => guest,
+            Placement::Window => guest.gs(),
+            Placement::Paged => self.paged(guest, width, table),
+        }
+    }
+
+    /// The guest address as a 32-bit operand.
+    fn guest_address(&mut self, address: Address) -> Mem {
+        let mut mem = if address.base.is_zero() {
+            Mem::absolute(0)
+        } else {
+            Mem::base(self.read(address.base, A))
+        };
+        if let Some((index, shift)) = address.index {
+            let index = self.read(index, C);
+            mem = mem.index(index, scale(shift));
+        }
+        mem.disp(address.offset).addr32()
+    }
+
+    /// The operand in the pool, after the walk of the read or write table: leaves for the slow path where the page
+    /// cannot be used, or the access may cross its end.
+    fn paged(&mut self, guest: Mem, width: u32, table: i32) -> Mem {
+        let cold = self.asm.label();
+        let a = &mut self.asm;
+        a.lea32(A, guest);
+        a.mov32(C, A);
+        a.shr32_i(C, PAGE_SHIFT as u8);
+        a.mov64(D, state(table));
+        a.movzx16(C, Mem::base(D).index(C, Scale::X2));
+        a.test32(C, C);
+        a.jcc(Cond::E, cold);
+        if width > 1 {
+            a.test8_i(A, width as u8 - 1);
+            a.jcc(Cond::Ne, cold);
+        }
+        a.shl32_i(C, PAGE_SHIFT as u8);
+        a.and32_i(A, PAGE_SIZE.cast_signed() - 1);
+        a.add64(C, state(offset::BASE));
+        self.draft.interpret_cold(cold, true);
+        Mem::base(C).index(A, Scale::X1)
+    }
+}
+
+/// The scale that shifts left by this much.
+pub(super) fn scale(shift: u8) -> Scale {
+    match shift {
+        0 => Scale::X1,
+        1 => Scale::X2,
+        2 => Scale::X4,
+        _ => Scale::X8,
+    }
+}
+

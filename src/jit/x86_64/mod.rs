@@ -1,0 +1,172 @@
+//! The x86-64 backend: guest operations to x86-64 instructions.
+//!
+//! `regs` says where guest registers live, `alu` and `lower` lower operations, `memory` loads and stores, `stubs` has the
+//! way in and out. Guest addresses are computed with the address-size prefix, which wraps at 2^32 as the guest does and
+//! ignores the upper halves of homes; nothing else relies on those halves either.
+
+mod alu;
+mod lower;
+mod memory;
+mod regs;
+mod stubs;
+
+use super::arena::offset;
+use super::backend::{CodeOffset, Event, Options, Target};
+use super::draft::{Cold, Draft};
+use crate::asm::x64::{Assembler, Cond, Label, Mem, Reg as HostReg, Rm};
+use crate::rv32::Reg;
+use regs::{ARENA, Home, Homes};
+
+/// The backend.
+#[derive(Debug)]
+pub struct X86_64 {
+    options: Options,
+    homes: Homes,
+    /// Whether the host has shlx, shrx, sarx, rorx and mulx.
+    bmi2: bool,
+    asm: Assembler,
+    draft: Draft<Label>,
+    blocks: Vec<Label>,
+    special_divisions: Vec<alu::SpecialDivision>,
+    /// Where a call leaves the code for the engine.
+    exit: CodeOffset,
+}
+
+impl X86_64 {
+    /// A backend that emits for these options.
+    #[must_use]
+    pub fn new(options: Options) -> X86_64 {
+        let by_use = regs::BY_USE.into_iter().filter_map(Reg::new);
+        X86_64 {
+            options,
+            homes: Homes::new(by_use),
+            bmi2: options.host_features && host_has_bmi2(),
+            asm: Assembler::new(),
+            draft: Draft::new(CodeOffset(0)),
+            blocks: Vec::new(),
+            special_divisions: Vec::new(),
+            exit: CodeOffset(0),
+        }
+    }
+
+    fn here(&self) -> usize {
+        self.asm.offset()
+    }
+
+    /// Where a guest register other than x0 is, as an operand.
+    fn rm(&self, reg: Reg) -> Rm {
+        match self.homes.of(reg) {
+            Home::Host(host) => Rm::Reg(host),
+            Home::InCpu | Home::Zero => Rm::Mem(state_x(reg)),
+        }
+    }
+
+    /// The host register of a guest register, if it has one.
+    fn host(&self, reg: Reg) -> Option<HostReg> {
+        match self.homes.of(reg) {
+            Home::Host(host) => Some(host),
+            Home::InCpu | Home::Zero => None,
+        }
+    }
+
+    /// The register that holds a guest register's value, loaded into `scratch` if it has no home.
+    fn read(&mut self, reg: Reg, scratch: HostReg) -> HostReg {
+        match self.homes.of(reg) {
+            Home::Host(host) => host,
+            Home::InCpu | Home::Zero => {
+                self.fetch(scratch, reg);
+                scratch
+            }
+        }
+    }
+
+    /// d = the value of a guest register.
+    fn fetch(&mut self, d: HostReg, reg: Reg) {
+        match self.homes.of(reg) {
+            Home::Zero => self.asm.xor32(d, d),
+            Home::Host(host) if host == d => {}
+            Home::Host(_) | Home::InCpu => self.asm.mov32(d, self.rm(reg)),
+        }
+    }
+
+    /// The register to compute a guest register's value in; [`X86_64::written`] then puts it in its place.
+    fn dest(&self, reg: Reg, scratch: HostReg) -> HostReg {
+        self.host(reg).unwrap_or(scratch)
+    }
+
+    /// The value of `reg` is in `host`.
+    fn written(&mut self, reg: Reg, host: HostReg) {
+        match self.homes.of(reg) {
+            Home::InCpu => self.asm.mov32_mr(state_x(reg), host),
+            Home::Host(home) if home != host => self.asm.mov32(home, host),
+            Home::Host(_) | Home::Zero => {}
+        }
+    }
+
+    /// Calls the exit stub: the event is what the address after it means.
+    fn leave(&mut self, event: Event) {
+        self.leave_insn();
+        self.draft.left(self.here(), event);
+    }
+
+    fn leave_insn(&mut self) {
+        let from = self.draft.place(self.here());
+        self.asm.call_rel32(displacement(from, self.exit, 5));
+    }
+
+    /// Emits a jump, conditional or not, and records its link.
+    fn branch_to(&mut self, cond: Option<Cond>, target: Target) {
+        let (label, pc, inside) = match target {
+            Target::Block { label, pc } => (self.blocks[label.0], pc, true),
+            Target::Outside(pc) => (self.asm.label(), pc, false),
+        };
+        let bound = self.asm.label_offset(label);
+        match (cond, bound) {
+            // A backward branch can be pointed away from its block, so it takes the long form.
+            (Some(cond), Some(to)) => self.asm.jcc_rel32(cond, distance(self.here() + 6, to)),
+            (None, Some(to)) => self.asm.jmp_rel32(distance(self.here() + 5, to)),
+            (Some(cond), None) => self.asm.jcc(cond, label),
+            (None, None) => self.asm.jmp(label),
+        }
+        if inside && bound.is_none() {
+            return;
+        }
+        let field = self.draft.place(self.here() - 4);
+        let cold = if inside { self.asm.label() } else { label };
+        self.draft.cold(Cold {
+            label: cold,
+            event: Event::Jump { target: pc },
+            link: Some((field, 0)),
+        });
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn host_has_bmi2() -> bool {
+    std::arch::is_x86_feature_detected!("bmi2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn host_has_bmi2() -> bool {
+    true
+}
+
+/// The displacement of a branch of `len` bytes at `from`.
+fn displacement(from: CodeOffset, to: CodeOffset, len: u32) -> i32 {
+    to.0.wrapping_sub(from.0 + len).cast_signed()
+}
+
+fn distance(end: usize, to: usize) -> i32 {
+    // Both lie inside one region.
+    i32::try_from(to as i64 - end as i64).unwrap_or(0)
+}
+
+/// The place of a guest register in the state.
+fn state_x(reg: Reg) -> Mem {
+    state(offset::X + 4 * reg.field().cast_signed())
+}
+
+/// A place in the state.
+fn state(bytes: i32) -> Mem {
+    Mem::base(ARENA).disp(bytes)
+}

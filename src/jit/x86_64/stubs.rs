@@ -1,0 +1,57 @@
+//! The way into the code and out of it.
+
+use super::regs::{A, ARENA, C};
+use super::{X86_64, state, state_x};
+use crate::asm::x64::{Assembler, Reg};
+use crate::jit::arena::offset;
+use crate::jit::backend::{CodeOffset, Stubs};
+
+/// Callee-saved registers of the System V ABI.
+const SAVED: [Reg; 6] = [
+    Reg::Rbx,
+    Reg::Rbp,
+    Reg::R12,
+    Reg::R13,
+    Reg::R14,
+    Reg::R15,
+];
+
+impl X86_64 {
+    /// `enter(rdi = host pc, rsi = arena)`, and behind it the way out: `exit`, reached by a call, and `leave`.
+    pub(super) fn emit_stubs(&mut self) -> Stubs {
+        self.asm.clear();
+        let homes = self.homes;
+        let a = &mut self.asm;
+        let enter = place(a);
+        for reg in SAVED {
+            a.push(reg);
+        }
+        a.mov64(ARENA, Reg::Rsi);
+        a.mov64(A, Reg::Rdi);
+        for (guest, host) in homes.in_host() {
+            a.mov32(host, state_x(guest));
+        }
+        a.jmp_m(A);
+
+        self.exit = place(a);
+        a.pop(C);
+        a.mov64_mr(state(offset::EXIT_AT), C);
+        let leave = place(a);
+        for (guest, host) in homes.in_host() {
+            a.mov32_mr(state_x(guest), host);
+        }
+        for reg in SAVED.into_iter().rev() {
+            a.pop(reg);
+        }
+        a.ret();
+        Stubs {
+            code: a.code().to_vec(),
+            enter,
+            leave,
+        }
+    }
+}
+
+fn place(asm: &Assembler) -> CodeOffset {
+    CodeOffset(u32::try_from(asm.offset()).unwrap_or(0))
+}

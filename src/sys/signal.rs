@@ -1,0 +1,251 @@
+//! SIGSEGV and SIGBUS in emitted code: turns them into a return from the code.
+//!
+//! The handler does one thing. Where the fault happened in the code that [`enter`](FaultGuard) is running on this thread,
+//! it notes the host pc and continues at the code's way out; what the fault means is found out afterwards, in ordinary
+//! Rust. It touches only memory that was prepared for it, takes no locks and allocates nothing. Other faults go to
+//! whoever handled them before.
+#![expect(
+    unsafe_code,
+    reason = "signal handlers are installed and run through C interfaces"
+)]
+
+use std::cell::Cell;
+use std::io;
+use std::ptr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// What the handler needs to know of the code that a thread is running.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Running {
+    /// First host address of the code.
+    pub code_start: usize,
+    /// The address after its last.
+    pub code_end: usize,
+    /// Where to continue after a fault.
+    pub leave: usize,
+    /// Receives the host pc of a fault, or 1 for a jump to an empty slot of the jump table.
+    pub exit_at: *mut u64,
+    /// Receives the address that could not be accessed.
+    pub fault_address: *mut u64,
+    /// Receives the guest pc of a jump to an empty slot.
+    pub missed: *mut u64,
+}
+
+thread_local! {
+    static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
+    static HAS_STACK: Cell<bool> = const { Cell::new(false) };
+}
+
+const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+
+/// The actions that were in force before ours, in the order of `SIGNALS`; null while ours are not installed.
+static PREVIOUS: [AtomicPtr<libc::sigaction>; 2] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+static USERS: Mutex<usize> = Mutex::new(0);
+
+/// Keeps the handlers installed; the last one dropped restores the previous ones.
+#[derive(Debug)]
+pub struct FaultGuard(());
+
+impl FaultGuard {
+    /// Installs the handlers, if nobody has.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn install() -> io::Result<FaultGuard> {
+        let mut users = USERS
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *users == 0 {
+            for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
+                install_one(signal, previous)?;
+            }
+        }
+        *users += 1;
+        Ok(FaultGuard(()))
+    }
+
+    /// Runs `code` with faults in the range of `running` turned into its way out.
+    pub fn with<T>(&self, running: &Running, code: impl FnOnce() -> T) -> T {
+        ensure_signal_stack();
+        let before = RUNNING.replace(running);
+        let result = code();
+        RUNNING.set(before);
+        result
+    }
+}
+
+impl Drop for FaultGuard {
+    fn drop(&mut self) {
+        let mut users = USERS
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *users -= 1;
+        if *users > 0 {
+            return;
+        }
+        for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
+            let old = previous.swap(ptr::null_mut(), Ordering::SeqCst);
+            if !old.is_null() {
+                // SAFETY: `old` came from Box::into_raw in `install_one`, and was just taken out of the static.
+                let old = unsafe { Box::from_raw(old) };
+                // SAFETY: restores what sigaction gave before.
+                unsafe { libc::sigaction(signal, &raw const *old, ptr::null_mut()) };
+            }
+        }
+    }
+}
+
+fn install_one(
+    signal: libc::c_int,
+    previous: &AtomicPtr<libc::sigaction>,
+) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid sigaction.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = on_fault as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+    // SAFETY: as above.
+    let mut old: Box<libc::sigaction> = Box::new(unsafe { std::mem::zeroed() });
+    // SAFETY: both point to sigactions; the handler is async-signal-safe.
+    if unsafe { libc::sigaction(signal, &raw const action, &raw mut *old) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    previous.store(Box::into_raw(old), Ordering::SeqCst);
+    Ok(())
+}
+
+/// Gives this thread an alternate signal stack if it has none (Rust's own threads do).
+fn ensure_signal_stack() {
+    if HAS_STACK.replace(true) {
+        return;
+    }
+    // SAFETY: all-zero bytes are a valid stack_t.
+    let mut current: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: only queries.
+    let queried = unsafe { libc::sigaltstack(ptr::null(), &raw mut current) };
+    if queried == 0 && current.ss_flags & libc::SS_DISABLE == 0 {
+        return;
+    }
+    // Lives as long as the thread may take signals, which is to the end of the process.
+    let stack: &'static mut [u8] = Box::leak(vec![0_u8; 64 << 10].into_boxed_slice());
+    let new = libc::stack_t {
+        ss_sp: stack.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: stack.len(),
+    };
+    // SAFETY: the memory is never freed and used by nothing else.
+    unsafe { libc::sigaltstack(&raw const new, ptr::null_mut()) };
+}
+
+extern "C" fn on_fault(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let running = RUNNING.get();
+    // SAFETY: non-null only inside `FaultGuard::with`, while the borrow lives.
+    if let Some(running) = unsafe { running.as_ref() }
+        // SAFETY: the kernel passes a ucontext of this thread to an SA_SIGINFO handler.
+        && unsafe { leave_code(running, info, context) }
+    {
+        return;
+    }
+    pass_on(signal, info, context);
+}
+
+/// # Safety
+/// `info` and `context` are what the kernel gave to the handler.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+unsafe fn leave_code(
+    running: &Running,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) -> bool {
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the caller's promise; nobody else uses the context while the handler runs.
+    let machine = unsafe { &mut (*context).uc_mcontext };
+    #[cfg(target_arch = "x86_64")]
+    let (pc, index) = (
+        machine.gregs[libc::REG_RIP as usize].cast_unsigned(),
+        machine.gregs[libc::REG_RAX as usize].cast_unsigned(),
+    );
+    #[cfg(target_arch = "aarch64")]
+    let (pc, index) = (machine.pc, machine.regs[17]);
+
+    let exit_at = match usize::try_from(pc) {
+        // A jump to an empty slot: the index, `ror pc, 2`, is still in its scratch register.
+        Ok(0) => 1,
+        Ok(at) if (running.code_start..running.code_end).contains(&at) => pc,
+        _ => return false,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the index is a 32-bit value"
+    )]
+    let missed = (index as u32).rotate_left(2);
+    // SAFETY: `with`'s caller gave pointers to memory of its own that is not in use while the code runs.
+    unsafe { *running.exit_at = exit_at };
+    // SAFETY: as above.
+    unsafe { *running.missed = u64::from(missed) };
+    // SAFETY: as above; si_addr is set for SIGSEGV and SIGBUS.
+    unsafe { *running.fault_address = (*info).si_addr().addr() as u64 };
+    #[cfg(target_arch = "x86_64")]
+    {
+        machine.gregs[libc::REG_RIP as usize] = running.leave.cast_signed() as i64;
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        machine.pc = running.leave as u64;
+    }
+    true
+}
+
+/// # Safety
+/// None needed: this host has no emitted code.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+unsafe fn leave_code(
+    _running: &Running,
+    _info: *mut libc::siginfo_t,
+    _context: *mut libc::c_void,
+) -> bool {
+    false
+}
+
+/// Gives a fault that is not the guest's to whoever handled it before.
+fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let index = usize::from(signal != libc::SIGSEGV);
+    let previous = PREVIOUS[index].load(Ordering::SeqCst);
+    // SAFETY: a non-null pointer is a Box that is freed only when the last guard goes.
+    let Some(previous) = (unsafe { previous.as_ref() }) else {
+        return;
+    };
+    match previous.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // Returning executes the faulting instruction again, now with the default action.
+            // SAFETY: restores what sigaction gave before.
+            unsafe { libc::sigaction(signal, previous, ptr::null_mut()) };
+        }
+        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: an SA_SIGINFO handler has this type.
+            let handler: extern "C" fn(
+                libc::c_int,
+                *mut libc::siginfo_t,
+                *mut libc::c_void,
+            ) = unsafe { std::mem::transmute(handler) };
+            handler(signal, info, context);
+        }
+        handler => {
+            // SAFETY: a handler without SA_SIGINFO has this type.
+            let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
+            handler(signal);
+        }
+    }
+}
