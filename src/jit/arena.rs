@@ -225,7 +225,11 @@ mod tests {
             "the later one won"
         );
         arena.clear(0x1_0000);
-        assert_ne!(read(&arena, 0x1_0000), 1, "clearing the loser changes nothing");
+        assert_ne!(
+            read(&arena, 0x1_0000),
+            1,
+            "clearing the loser changes nothing"
+        );
     }
 
     #[test]

@@ -156,8 +156,6 @@ pub trait Backend {
     fn begin(&mut self, at: CodeOffset, blocks: usize);
     /// Ends it: emits the cold code and resolves what is open.
     fn finish(&mut self) -> Output;
-    /// Bytes emitted since `begin`.
-    fn len(&self) -> usize;
 
     /// A block begins here.
     fn block(&mut self, label: BlockLabel, pc: u32);

@@ -105,7 +105,9 @@ impl CodeBuffer {
             return Ok(());
         };
         assert!(
-            patches.iter().all(|p| p.at.0 as usize + p.len as usize <= start),
+            patches
+                .iter()
+                .all(|p| p.at.0 as usize + p.len as usize <= start),
             "a patch lies outside the published code"
         );
         let page = page_size();

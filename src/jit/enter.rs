@@ -17,22 +17,18 @@ pub fn run(
     host: usize,
 ) {
     let base = arena.base();
-    let state: *mut super::arena::State = arena.state();
-    // SAFETY: only the fields' addresses are taken.
-    let running = unsafe {
-        Running {
-            code_start: code.start,
-            code_end: code.end,
-            leave,
-            exit_at: &raw mut (*state).exit_at,
-            fault_address: &raw mut (*state).fault_address,
-            missed: &raw mut (*state).missed,
-        }
-    };
+    let state = arena.state();
     if placement == Placement::Window {
-        // SAFETY: the address is the one that the memory gave for this placement.
-        crate::sys::segment::set_window_base(unsafe { (*state).base });
+        crate::sys::segment::set_window_base(state.base);
     }
+    let running = Running {
+        code_start: code.start,
+        code_end: code.end,
+        leave,
+        exit_at: &raw mut state.exit_at,
+        fault_address: &raw mut state.fault_address,
+        missed: &raw mut state.missed,
+    };
     // SAFETY: the stub at this address was emitted with this signature, is published and executable, and keeps the
     // callee-saved registers of the C convention.
     let enter: extern "C" fn(usize, *mut u8) = unsafe { std::mem::transmute(enter) };

@@ -114,6 +114,8 @@ pub struct Jit<B> {
     mode: Mode,
     placement: Placement,
     guard: Option<FaultGuard>,
+    /// The caller's budget and `instret` when the run began, and what the state's budget was then.
+    start: (u64, u64, i64),
     stats: JitStats,
 }
 
@@ -169,6 +171,7 @@ impl<B: Backend> Jit<B> {
             },
             placement,
             guard,
+            start: (0, 0, 0),
             stats: JitStats::default(),
         };
         jit.code.edit(&jit.stubs.code, &[])?;
@@ -403,7 +406,8 @@ impl<B: Backend> Jit<B> {
         Ok(Ok(match resume {
             Some(at) if went_on && self.cache.regions()[region].live => {
                 if counting {
-                    self.arena.state().budget -= i64::from(position.counted.saturating_sub(position.insns));
+                    let ahead = position.counted.saturating_sub(position.insns);
+                    self.arena.state().budget -= i64::from(ahead);
                 }
                 Next::Host(at)
             }
@@ -421,33 +425,38 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Result<Next, Stop>> {
         cpu.x = self.arena.state().x;
         cpu.pc = pc;
+        self.tell_budget(cpu, budget);
         while self.arena.state().budget > 0 {
-            self.tell_budget(cpu, budget);
             if let Err(stop) = interp::step(cpu, memory) {
                 return Ok(Err(stop));
             }
             self.arena.state().budget -= 1;
+            self.tell_budget(cpu, budget);
             self.heed_code_writes(memory)?;
         }
-        self.tell_budget(cpu, budget);
         Ok(Err(Stop::Budget))
     }
 
     /// Brings the caller's budget and the hart's counter up to date with the state's.
-    fn tell_budget(&mut self, _cpu: &mut Cpu, budget: &mut Budget) {
+    fn tell_budget(&mut self, cpu: &mut Cpu, budget: &mut Budget) {
         if let Budget::Instructions(left) = budget {
-            *left = u64::try_from(self.arena.state().budget).unwrap_or(0);
+            let (left_then, instret_then, state_then) = self.start;
+            let executed = (state_then - self.arena.state().budget).unsigned_abs();
+            *left = left_then - executed;
+            cpu.instret = instret_then + executed;
         }
     }
 
-    fn set_counting(&mut self, budget: &Budget, memory: &mut Memory) {
-        let counting = matches!(budget, Budget::Instructions(_));
-        if counting != self.mode.counting {
-            self.mode.counting = counting;
+    fn set_counting(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &Budget) {
+        cpu.counting = budget.counts();
+        if cpu.counting != self.mode.counting {
+            self.mode.counting = cpu.counting;
             self.flush(memory);
         }
         if let Budget::Instructions(left) = budget {
-            self.arena.state().budget = i64::try_from(*left).unwrap_or(i64::MAX);
+            let most = i64::try_from(*left).unwrap_or(i64::MAX);
+            self.arena.state().budget = most;
+            self.start = (*left, cpu.instret, most);
         }
     }
 
@@ -457,7 +466,7 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Stop> {
-        self.set_counting(budget, memory);
+        self.set_counting(cpu, memory, budget);
         self.heed_code_writes(memory)?;
         self.arena.state().x = cpu.x;
         let mut next = Next::Pc(cpu.pc);

@@ -6,7 +6,7 @@
 //! but the homes of registers can be relied on.
 
 use crate::memory::Memory;
-use crate::rv32::{Insn, Reg, decode};
+use crate::rv32::{Insn, decode};
 use std::collections::BTreeMap;
 
 /// The most guest instructions of a region. Large enough for almost every function, small enough that all branches
@@ -150,7 +150,7 @@ pub fn discover(entry: u32, memory: &mut Memory, known: impl Fn(u32) -> bool) ->
 fn inside(runs: &BTreeMap<u32, Run>, pc: u32) -> bool {
     runs.range(..=pc)
         .next_back()
-        .is_some_and(|(&start, run)| ((pc - start) / 4) < run.insns.len() as u32)
+        .is_some_and(|(&start, run)| (((pc - start) / 4) as usize) < run.insns.len())
 }
 
 /// Cuts runs into blocks at the heads that lie inside them.
@@ -180,10 +180,4 @@ fn split(runs: BTreeMap<u32, Run>, mut heads: Vec<u32>) -> Region {
         region.source.push((start, run.words));
     }
     region
-}
-
-/// Whether an instruction writes a link register in the sense of the calling convention.
-#[must_use]
-pub fn is_link(reg: Reg) -> bool {
-    reg == Reg::RA || reg == Reg::T0
 }

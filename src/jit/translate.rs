@@ -282,10 +282,7 @@ impl Lifter {
             return self.constant(rd, op.eval(value, imm));
         }
         match (op, imm) {
-            (
-                AluOp::Add | AluOp::Or | AluOp::Xor | AluOp::Sll | AluOp::Srl | AluOp::Sra,
-                0,
-            )
+            (AluOp::Add | AluOp::Or | AluOp::Xor | AluOp::Sll | AluOp::Srl | AluOp::Sra, 0)
             | (AluOp::And, u32::MAX) => self.copy(rd, rs),
             (AluOp::And, 0) | (AluOp::Sltu, 0) => self.constant(rd, 0),
             (AluOp::Or, u32::MAX) => self.constant(rd, u32::MAX),

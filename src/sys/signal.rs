@@ -41,8 +41,7 @@ thread_local! {
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
 /// The actions that were in force before ours, in the order of `SIGNALS`; null while ours are not installed.
-static PREVIOUS: [AtomicPtr<libc::sigaction>; 2] =
-    [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+static PREVIOUS: [AtomicPtr<libc::sigaction>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
 static USERS: Mutex<usize> = Mutex::new(0);
 
 /// Keeps the handlers installed; the last one dropped restores the previous ones.
@@ -98,10 +97,7 @@ impl Drop for FaultGuard {
     }
 }
 
-fn install_one(
-    signal: libc::c_int,
-    previous: &AtomicPtr<libc::sigaction>,
-) -> io::Result<()> {
+fn install_one(signal: libc::c_int, previous: &AtomicPtr<libc::sigaction>) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid sigaction.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = on_fault as *const () as usize;
@@ -192,8 +188,12 @@ unsafe fn leave_code(
     unsafe { *running.exit_at = exit_at };
     // SAFETY: as above.
     unsafe { *running.missed = u64::from(missed) };
-    // SAFETY: as above; si_addr is set for SIGSEGV and SIGBUS.
-    unsafe { *running.fault_address = (*info).si_addr().addr() as u64 };
+    // SAFETY: the kernel passes a valid siginfo.
+    let info = unsafe { &*info };
+    // SAFETY: si_addr is set for SIGSEGV and SIGBUS.
+    let address = unsafe { info.si_addr() };
+    // SAFETY: as for `exit_at`.
+    unsafe { *running.fault_address = address.addr() as u64 };
     #[cfg(target_arch = "x86_64")]
     {
         machine.gregs[libc::REG_RIP as usize] = running.leave.cast_signed() as i64;
@@ -235,11 +235,8 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
         }
         handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
             // SAFETY: an SA_SIGINFO handler has this type.
-            let handler: extern "C" fn(
-                libc::c_int,
-                *mut libc::siginfo_t,
-                *mut libc::c_void,
-            ) = unsafe { std::mem::transmute(handler) };
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                unsafe { std::mem::transmute(handler) };
             handler(signal, info, context);
         }
         handler => {

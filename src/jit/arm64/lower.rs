@@ -22,8 +22,8 @@ fn host_cond(cond: Cond) -> HostCond {
         Cond::Ne => HostCond::Ne,
         Cond::Lt => HostCond::Lt,
         Cond::Ge => HostCond::Ge,
-        Cond::Ltu => HostCond::Lo,
-        Cond::Geu => HostCond::Hs,
+        Cond::Ltu => HostCond::Cc,
+        Cond::Geu => HostCond::Cs,
     }
 }
 
@@ -146,8 +146,7 @@ impl Arm64 {
                 self.asm.ror_imm(INDEX.w(), target, amount(2));
                 // A misaligned target faults here.
                 self.draft.site(self.here(), false);
-                self.asm
-                    .ldr_uxtw(SCRATCH, ARENA, INDEX.w(), Index::Scaled);
+                self.asm.ldr_uxtw(SCRATCH, ARENA, INDEX.w(), Index::Units);
                 SCRATCH
             }
             JumpTableKind::Hashed => {
@@ -198,10 +197,6 @@ impl Backend for Arm64 {
             self.short_branches = false;
         }
         output
-    }
-
-    fn len(&self) -> usize {
-        self.here()
     }
 
     fn block(&mut self, label: BlockLabel, pc: u32) {
@@ -436,7 +431,7 @@ impl Backend for Arm64 {
         self.asm.adds(d, n, m);
         self.written(lo, d);
         let d = self.dest(carry, SCRATCH);
-        self.asm.cset(d, HostCond::Hs);
+        self.asm.cset(d, HostCond::Cs);
         self.written(carry, d);
     }
 
@@ -473,9 +468,7 @@ impl Backend for Arm64 {
                     }
                     _ => {
                         match b {
-                            Operand::Imm(value)
-                                if let Some(mask) = BitmaskImm32::new(value) =>
-                            {
+                            Operand::Imm(value) if let Some(mask) = BitmaskImm32::new(value) => {
                                 self.asm.tst_imm(n, mask);
                             }
                             _ => {
@@ -541,8 +534,10 @@ impl Backend for Arm64 {
                     Some(word) if conditional => vec![patch(link.branch, word)],
                     _ => {
                         let jump = Assembler::b_word(displacement(link.cold, to));
-                        let mut patches: Vec<Patch> =
-                            jump.map(|word| patch(link.cold, word)).into_iter().collect();
+                        let mut patches: Vec<Patch> = jump
+                            .map(|word| patch(link.cold, word))
+                            .into_iter()
+                            .collect();
                         if conditional {
                             patches.extend(to_cold().map(|word| patch(link.branch, word)));
                         }

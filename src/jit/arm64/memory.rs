@@ -2,10 +2,8 @@
 
 use super::regs::{ARENA, BASE, Home, INDEX, LINK, SCRATCH, home};
 use super::{Arm64, state_offset};
-use crate::asm::a64::{
-    BitField, BitmaskImm32, Cond, Imm12, Index, SImm9, Shift, UOff, W, WZR, X,
-};
 use crate::asm::a64::Amount;
+use crate::asm::a64::{BitField, BitmaskImm32, Cond, Imm12, Index, SImm9, Shift, UOff, W, WZR, X};
 use crate::jit::arena::offset;
 use crate::jit::op::Address;
 use crate::memory::{PAGE_SHIFT, Placement};
@@ -122,7 +120,7 @@ impl Arm64 {
         self.asm
             .lsr_imm(index, scratch, Amount::wrapping(PAGE_SHIFT));
         self.asm.ldur(LINK, ARENA, state_offset(table));
-        self.asm.ldrh_lsl(index, LINK, INDEX, Index::Scaled);
+        self.asm.ldrh_lsl(index, LINK, INDEX, Index::Units);
         let result = self.asm.cbz_to(index, cold);
         self.reach(result);
         if let Some(mask) = BitmaskImm32::new(width - 1) {
@@ -141,11 +139,11 @@ impl Arm64 {
         let a = &mut self.asm;
         match operand {
             Operand::Window(m) => match op {
-                LoadOp::Lb => a.ldrsb_uxtw(t, BASE, m, Index::Plain),
-                LoadOp::Lh => a.ldrsh_uxtw(t, BASE, m, Index::Plain),
-                LoadOp::Lw => a.ldr_uxtw(t, BASE, m, Index::Plain),
-                LoadOp::Lbu => a.ldrb_uxtw(t, BASE, m, Index::Plain),
-                LoadOp::Lhu => a.ldrh_uxtw(t, BASE, m, Index::Plain),
+                LoadOp::Lb => a.ldrsb_uxtw(t, BASE, m, Index::Bytes),
+                LoadOp::Lh => a.ldrsh_uxtw(t, BASE, m, Index::Bytes),
+                LoadOp::Lw => a.ldr_uxtw(t, BASE, m, Index::Bytes),
+                LoadOp::Lbu => a.ldrb_uxtw(t, BASE, m, Index::Bytes),
+                LoadOp::Lhu => a.ldrh_uxtw(t, BASE, m, Index::Bytes),
             },
             Operand::Offset(n, bytes) => match (op, split(bytes)) {
                 (LoadOp::Lb, Some(At { byte: Some(i), .. })) => a.ldrsb(t, n, i),
@@ -171,9 +169,9 @@ impl Arm64 {
         let a = &mut self.asm;
         match operand {
             Operand::Window(m) => match op {
-                StoreOp::Sb => a.strb_uxtw(t, BASE, m, Index::Plain),
-                StoreOp::Sh => a.strh_uxtw(t, BASE, m, Index::Plain),
-                StoreOp::Sw => a.str_uxtw(t, BASE, m, Index::Plain),
+                StoreOp::Sb => a.strb_uxtw(t, BASE, m, Index::Bytes),
+                StoreOp::Sh => a.strh_uxtw(t, BASE, m, Index::Bytes),
+                StoreOp::Sw => a.str_uxtw(t, BASE, m, Index::Bytes),
             },
             Operand::Offset(n, bytes) => match (op, split(bytes)) {
                 (StoreOp::Sb, Some(At { byte: Some(i), .. })) => a.strb(t, n, i),

@@ -59,7 +59,10 @@ const _: () = {
     i = 0;
     while i < 32 {
         if let Home::Host(w) = HOMES[i] {
-            assert!(taken & 1 << w.number() == 0, "a host register is used twice");
+            assert!(
+                taken & 1 << w.number() == 0,
+                "a host register is used twice"
+            );
             taken |= 1 << w.number();
         }
         i += 1;

@@ -78,8 +78,7 @@ impl X86_64 {
         let source = self.rm(a);
         match (op, value, source) {
             (AluOp::Add, _, Rm::Reg(base)) => {
-                self.asm
-                    .lea32(d, Mem::base(base).disp(value.cast_signed()));
+                self.asm.lea32(d, Mem::base(base).disp(value.cast_signed()));
             }
             (AluOp::Sll, 1..=3, Rm::Reg(base)) => {
                 let shifted = Mem::absolute(0).index(base, scale((value & 31) as u8));
@@ -146,7 +145,11 @@ impl X86_64 {
             return self.written(rd, d);
         }
         self.fetch(C, b);
-        let d = if rd == a { self.rm(rd) } else { Rm::Reg(self.dest(rd, A)) };
+        let d = if rd == a {
+            self.rm(rd)
+        } else {
+            Rm::Reg(self.dest(rd, A))
+        };
         if let (Rm::Reg(d), true) = (d, rd != a) {
             self.fetch(d, a);
         }
@@ -231,8 +234,10 @@ impl X86_64 {
     /// Sets ZF if no bit of b is set in a.
     pub(super) fn emit_test(&mut self, a: Reg, b: Operand) {
         match (b, self.rm(a)) {
-            (Operand::Imm(value @ 0..=0xff), a) => self.asm.test8_i(a, value as u8),
-            (Operand::Imm(value), a) => self.asm.test32_i(a, value.cast_signed()),
+            (Operand::Imm(value), a) => match u8::try_from(value) {
+                Ok(value) => self.asm.test8_i(a, value),
+                Err(_) => self.asm.test32_i(a, value.cast_signed()),
+            },
             (Operand::Reg(b), a) => match (a, self.rm(b)) {
                 (a, Rm::Reg(b)) => self.asm.test32(a, b),
                 (Rm::Reg(a), b) => self.asm.test32(b, a),

@@ -85,13 +85,13 @@ impl Backend for X86_64 {
             self.draft.cold_emitted(&cold, start, self.here());
         }
         let complete = self.asm.check_labels();
-        debug_assert_eq!(complete, Ok(()), "every block that is branched to is emitted");
+        debug_assert_eq!(
+            complete,
+            Ok(()),
+            "every block that is branched to is emitted"
+        );
         let draft = std::mem::replace(&mut self.draft, Draft::new(CodeOffset(0)));
         draft.finish(self.asm.code().to_vec())
-    }
-
-    fn len(&self) -> usize {
-        self.here()
     }
 
     fn block(&mut self, label: BlockLabel, pc: u32) {
@@ -282,4 +282,3 @@ impl Backend for X86_64 {
         }]
     }
 }
-

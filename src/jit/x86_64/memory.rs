@@ -8,6 +8,9 @@ use crate::jit::op::Address;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE, Placement};
 use crate::rv32::{LoadOp, Reg, StoreOp};
 
+/// [`PAGE_SHIFT`] as a shift count.
+const PAGE_BITS: u8 = PAGE_SHIFT.to_le_bytes()[0];
+
 impl X86_64 {
     pub(super) fn emit_load(&mut self, op: LoadOp, rd: Reg, address: Address) {
         let m = self.operand(address, op.width(), offset::READ_TABLE);
@@ -83,16 +86,16 @@ impl X86_64 {
         let a = &mut self.asm;
         a.lea32(A, guest);
         a.mov32(C, A);
-        a.shr32_i(C, PAGE_SHIFT as u8);
+        a.shr32_i(C, PAGE_BITS);
         a.mov64(D, state(table));
         a.movzx16(C, Mem::base(D).index(C, Scale::X2));
         a.test32(C, C);
         a.jcc(Cond::E, cold);
         if width > 1 {
-            a.test8_i(A, width as u8 - 1);
+            a.test32_i(A, width.cast_signed() - 1);
             a.jcc(Cond::Ne, cold);
         }
-        a.shl32_i(C, PAGE_SHIFT as u8);
+        a.shl32_i(C, PAGE_BITS);
         a.and32_i(A, PAGE_SIZE.cast_signed() - 1);
         a.add64(C, state(offset::BASE));
         self.draft.interpret_cold(cold, true);
@@ -109,4 +112,3 @@ pub(super) fn scale(shift: u8) -> Scale {
         _ => Scale::X8,
     }
 }
-

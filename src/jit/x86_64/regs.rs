@@ -35,7 +35,10 @@ const _: () = {
     let mut taken = A.bit() | C.bit() | D.bit() | ARENA.bit() | HostReg::Rsp.bit();
     let mut i = 0;
     while i < AVAILABLE.len() {
-        assert!(taken & AVAILABLE[i].bit() == 0, "a host register is used twice");
+        assert!(
+            taken & AVAILABLE[i].bit() == 0,
+            "a host register is used twice"
+        );
         taken |= AVAILABLE[i].bit();
         i += 1;
     }

@@ -7,14 +7,7 @@ use crate::jit::arena::offset;
 use crate::jit::backend::{CodeOffset, Stubs};
 
 /// Callee-saved registers of the System V ABI.
-const SAVED: [Reg; 6] = [
-    Reg::Rbx,
-    Reg::Rbp,
-    Reg::R12,
-    Reg::R13,
-    Reg::R14,
-    Reg::R15,
-];
+const SAVED: [Reg; 6] = [Reg::Rbx, Reg::Rbp, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
 
 impl X86_64 {
     /// `enter(rdi = host pc, rsi = arena)`, and behind it the way out: `exit`, reached by a call, and `leave`.
