@@ -1,5 +1,8 @@
 //! The host operating system: memory mappings, instruction cache, signals. The only users of libc.
 
+pub mod cpu_time;
+pub mod errno;
+pub mod fd;
 pub mod icache;
 pub mod mmap;
 pub mod segment;

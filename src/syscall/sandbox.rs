@@ -1,0 +1,302 @@
+//! The directories that the guest was granted, and how its paths lead into them.
+//!
+//! The guest sees one tree in which each grant appears at its guest path; nothing else exists. A path is matched
+//! with the longest guest path that begins it, and the rest is looked up by cap-std, which never leaves the granted
+//! directory, whatever symbolic links say. What is not granted does not exist (`ENOENT`); a symbolic link that leads
+//! out of its grant may not be followed (`EACCES`).
+
+use super::abi::Errno;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// A host directory that the guest may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirGrant {
+    /// The directory on the host.
+    pub host: PathBuf,
+    /// Where the guest sees it. A relative path is relative to the guest's first current directory, `/`.
+    pub guest: String,
+    /// Whether the guest may only read.
+    pub read_only: bool,
+}
+
+/// Why text is no [`DirGrant`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantError {
+    /// The host directory is missing.
+    NoHost(String),
+    /// `::` is followed by no guest path.
+    NoGuest(String),
+}
+
+impl fmt::Display for GrantError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GrantError::NoHost(text) => write!(f, "no host directory in '{text}'"),
+            GrantError::NoGuest(text) => write!(f, "no guest path after '::' in '{text}'"),
+        }
+    }
+}
+
+impl std::error::Error for GrantError {}
+
+impl DirGrant {
+    /// Parses `HOST[::GUEST][:ro]`. Without a guest path the guest sees the directory under the host's name.
+    ///
+    /// # Errors
+    /// [`GrantError`] when a part is empty.
+    pub fn parse(text: &str) -> Result<DirGrant, GrantError> {
+        let (dirs, read_only) = match text.strip_suffix(":ro") {
+            // "HOST::ro" names a guest path "ro".
+            Some(dirs) if !dirs.ends_with(':') => (dirs, true),
+            Some(_) | None => (text, false),
+        };
+        let (host, guest) = dirs.split_once("::").unwrap_or((dirs, dirs));
+        if host.is_empty() {
+            return Err(GrantError::NoHost(text.to_owned()));
+        }
+        if guest.is_empty() {
+            return Err(GrantError::NoGuest(text.to_owned()));
+        }
+        Ok(DirGrant {
+            host: PathBuf::from(host),
+            guest: guest.to_owned(),
+            read_only,
+        })
+    }
+}
+
+/// An absolute guest path without `.` and `..`: its names.
+pub(super) type GuestPath = Vec<Vec<u8>>;
+
+/// The path as text.
+pub(super) fn path_text(path: &GuestPath) -> Vec<u8> {
+    if path.is_empty() {
+        return b"/".to_vec();
+    }
+    path.iter().fold(Vec::new(), |mut text, name| {
+        text.push(b'/');
+        text.extend_from_slice(name);
+        text
+    })
+}
+
+#[derive(Debug)]
+struct Grant {
+    guest: GuestPath,
+    dir: Dir,
+    read_only: bool,
+}
+
+/// Where a guest path leads.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// The granted directory.
+    pub(super) dir: &'a Dir,
+    /// Which grant it is.
+    pub(super) grant: usize,
+    /// The path in it, `.` for itself.
+    pub(super) rest: PathBuf,
+    /// Whether nothing may be changed.
+    pub(super) read_only: bool,
+}
+
+impl Place<'_> {
+    /// Fails where nothing may be changed.
+    pub(super) fn for_change(self) -> Result<Self, Errno> {
+        if self.read_only {
+            return Err(Errno::EROFS);
+        }
+        Ok(self)
+    }
+
+    /// Whether this is the granted directory itself, which cannot be removed or renamed.
+    pub(super) fn is_root(&self) -> bool {
+        self.rest.as_os_str() == "."
+    }
+}
+
+/// The guest's tree.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    grants: Vec<Grant>,
+    /// The current directory.
+    pub(super) cwd: GuestPath,
+}
+
+impl Sandbox {
+    /// Opens the granted directories.
+    pub(super) fn new(grants: &[DirGrant]) -> Result<Sandbox, (PathBuf, io::Error)> {
+        let open = |grant: &DirGrant| {
+            let dir = Dir::open_ambient_dir(&grant.host, ambient_authority())
+                .map_err(|error| (grant.host.clone(), error))?;
+            Ok(Grant {
+                guest: normalize(&GuestPath::new(), grant.guest.as_bytes()),
+                dir,
+                read_only: grant.read_only,
+            })
+        };
+        Ok(Sandbox {
+            grants: grants.iter().map(open).collect::<Result<_, _>>()?,
+            cwd: GuestPath::new(),
+        })
+    }
+
+    /// Looks up a path; `base` is where a relative one starts.
+    pub(super) fn place(&self, base: &GuestPath, path: &[u8]) -> Result<Place<'_>, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let lexical = normalize(base, path);
+        let grant = self.longest(&lexical).ok_or(Errno::ENOENT)?;
+        let skip = self.grants[grant].guest.len();
+        // Inside a grant `..` is the host's to resolve, since before it may stand a symbolic link or no directory.
+        // Only a path that goes above the grant, or ends in another one, is resolved by its names alone.
+        let written = join(base, path);
+        let literal = written
+            .iter()
+            .position(|name| name == b"..")
+            .map_or(&written[..], |at| &written[..at]);
+        let names = if self.longest(literal) == Some(grant) && stays_below(&written[skip..]) {
+            &written[skip..]
+        } else {
+            &lexical[skip..]
+        };
+        let mut rest = names.join(&b'/');
+        if rest.is_empty() {
+            rest.push(b'.');
+        } else if path.ends_with(b"/") || path.ends_with(b"/.") {
+            rest.push(b'/');
+        }
+        let found = &self.grants[grant];
+        Ok(Place {
+            dir: &found.dir,
+            grant,
+            rest: PathBuf::from(OsString::from_vec(rest)),
+            read_only: found.read_only,
+        })
+    }
+
+    /// The grant with the longest guest path that begins this one; of equals the last.
+    fn longest(&self, path: &[Vec<u8>]) -> Option<usize> {
+        (0..self.grants.len())
+            .filter(|&at| path.starts_with(&self.grants[at].guest))
+            .max_by_key(|&at| self.grants[at].guest.len())
+    }
+}
+
+/// The names of a path, `..` among them, after those of `base` where it is relative.
+fn join(base: &GuestPath, path: &[u8]) -> GuestPath {
+    let mut names = if path.starts_with(b"/") {
+        GuestPath::new()
+    } else {
+        base.clone()
+    };
+    names.extend(
+        path.split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty() && *name != b".")
+            .map(<[u8]>::to_vec),
+    );
+    names
+}
+
+/// The same with `..` resolved by names alone; above the root is the root.
+pub(super) fn normalize(base: &GuestPath, path: &[u8]) -> GuestPath {
+    let mut names = GuestPath::new();
+    for name in join(base, path) {
+        if name == b".." {
+            names.pop();
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Whether no prefix of the names goes above where they start.
+fn stays_below(names: &[Vec<u8>]) -> bool {
+    let mut depth = 0usize;
+    names.iter().all(|name| {
+        if name == b".." {
+            let inside = depth > 0;
+            depth = depth.saturating_sub(1);
+            inside
+        } else {
+            depth += 1;
+            true
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_are_parsed() {
+        let cases = [
+            ("data", ("data", "data", false)),
+            ("data:ro", ("data", "data", true)),
+            ("/a/b::/c", ("/a/b", "/c", false)),
+            ("/a/b::/c:ro", ("/a/b", "/c", true)),
+            (".", (".", ".", false)),
+            ("a::ro", ("a", "ro", false)),
+            ("a:b::c", ("a:b", "c", false)),
+        ];
+        for (text, (host, guest, read_only)) in cases {
+            let grant = DirGrant::parse(text).unwrap();
+            assert_eq!(grant.host, PathBuf::from(host), "{text}");
+            assert_eq!(grant.guest, guest, "{text}");
+            assert_eq!(grant.read_only, read_only, "{text}");
+        }
+        assert!(matches!(DirGrant::parse(""), Err(GrantError::NoHost(_))));
+        assert!(matches!(DirGrant::parse("::x"), Err(GrantError::NoHost(_))));
+        assert!(matches!(
+            DirGrant::parse("x::"),
+            Err(GrantError::NoGuest(_))
+        ));
+    }
+
+    #[test]
+    fn the_longest_guest_path_wins_and_dots_are_resolved() {
+        let host = tempfile::tempdir().unwrap();
+        let grant = |guest: &str, read_only| DirGrant {
+            host: host.path().to_owned(),
+            guest: guest.to_owned(),
+            read_only,
+        };
+        let sandbox = Sandbox::new(&[grant("data", false), grant("/data/sub", true)]).unwrap();
+        let root = GuestPath::new();
+        let below = normalize(&root, b"/data/in");
+        type Case<'a> = (&'a GuestPath, &'a str, Option<(usize, &'a str)>);
+        let cases: [Case<'_>; 16] = [
+            (&root, "data/x", Some((0, "x"))),
+            (&root, "/data", Some((0, "."))),
+            (&root, "/data/", Some((0, "."))),
+            (&root, "/data/x/", Some((0, "x/"))),
+            (&root, "/data/sub", Some((1, "."))),
+            (&root, "/data/sub/./y", Some((1, "y"))),
+            (&root, "/data/subway", Some((0, "subway"))),
+            (&root, "/data/a/../b", Some((0, "a/../b"))),
+            (&root, "/data/../data/b", Some((0, "b"))),
+            (&root, "/data/a/../sub/b", Some((1, "b"))),
+            (&root, "/data/sub/../b", Some((0, "b"))),
+            (&root, "/data/../etc/passwd", None),
+            (&root, "/etc/passwd", None),
+            (&root, "..", None),
+            (&below, "../x", Some((0, "in/../x"))),
+            (&below, "../../x", None),
+        ];
+        for (base, path, expected) in cases {
+            let place = sandbox.place(base, path.as_bytes()).ok();
+            let got = place.as_ref().map(|p| (p.grant, p.rest.to_str().unwrap()));
+            assert_eq!(got, expected, "{path}");
+        }
+        assert_eq!(sandbox.place(&root, b"").unwrap_err(), Errno::ENOENT);
+    }
+}
