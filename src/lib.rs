@@ -9,3 +9,4 @@ pub mod jit;
 pub mod memory;
 pub mod rv32;
 pub mod sys;
+pub mod syscall;
