@@ -208,6 +208,9 @@ pub trait Backend {
     /// Leaves with [`Event::Interpret`] at the current position; never comes back here.
     fn interpret(&mut self);
 
+    /// Length and text of the instruction that `code` begins with.
+    fn disassemble(code: &[u8], address: u64) -> (usize, String);
+
     /// The patches that point a link at `to`, or back at its cold code.
     fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch>;
 }

@@ -81,6 +81,17 @@ impl CodeBuffer {
         (offset <= self.used).then(|| self.offset(offset))
     }
 
+    /// A copy of published code.
+    #[must_use]
+    pub fn bytes(&self, at: CodeOffset, len: usize) -> Vec<u8> {
+        let start = (at.0 as usize).min(self.used);
+        let mut bytes = vec![0; len.min(self.used - start)];
+        let from = self.mapping.as_ptr().wrapping_add(start);
+        // SAFETY: the range is inside the used part, which is readable, and the vector has its length.
+        unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+        bytes
+    }
+
     /// Forgets all code after `keep`.
     pub fn truncate(&mut self, keep: CodeOffset) {
         self.used = self.used.min(keep.0 as usize);

@@ -18,6 +18,7 @@ pub mod cache;
 pub mod code;
 pub mod draft;
 pub mod enter;
+pub mod listing;
 pub mod op;
 pub mod optimize;
 pub mod region;

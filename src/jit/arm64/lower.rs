@@ -518,6 +518,16 @@ impl Backend for Arm64 {
         self.draft.site(self.here(), false);
     }
 
+    fn disassemble(code: &[u8], address: u64) -> (usize, String) {
+        match code.first_chunk() {
+            Some(&word) => {
+                let word = u32::from_le_bytes(word);
+                (4, crate::asm::a64::disassemble(word, address))
+            }
+            None => (code.len(), "(cut)".to_string()),
+        }
+    }
+
     fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch> {
         let patch = |at: CodeOffset, word: u32| {
             let mut bytes = [0; 8];

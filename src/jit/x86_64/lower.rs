@@ -256,6 +256,10 @@ impl Backend for X86_64 {
         self.draft.site(self.here(), false);
     }
 
+    fn disassemble(code: &[u8], address: u64) -> (usize, String) {
+        crate::asm::x64::disassemble(code, address)
+    }
+
     fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch> {
         let mut bytes = [0; 8];
         if link.branch == link.cold {

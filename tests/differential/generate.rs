@@ -1,0 +1,518 @@
+//! Random guest programs: valid instructions, edge values, addresses around page ends, counted loops, and the
+//! sequences that the translator joins.
+
+use rvjit::rv32::encode::encode;
+use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+
+/// Where programs are placed.
+pub(crate) const CODE: u32 = 0x0001_0000;
+/// Pages that may be read and written; a page that may only be read follows, then nothing.
+pub(crate) const DATA: u32 = 0x0002_0000;
+pub(crate) const DATA_LEN: u32 = 0x2000;
+
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
+        (self.next() % u64::from(n)) as u32
+    }
+
+    fn one_in(&mut self, n: u32) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u32) as usize]
+    }
+}
+
+/// A program and the registers it starts with.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    pub(crate) words: Vec<u32>,
+    pub(crate) x: [u32; 32],
+}
+
+/// Counts loops down; written by nothing else.
+const COUNTER: Reg = Reg::T0;
+/// Registers that mostly hold addresses: one with a home on every host, one without on ARM64, one without on x86-64.
+const POINTERS: [Reg; 4] = [Reg::S0, Reg::GP, Reg::A1, Reg::TP];
+
+const EDGES: [u32; 16] = [
+    0,
+    1,
+    2,
+    3,
+    31,
+    32,
+    0xff,
+    0x7ff,
+    0x800,
+    0xffff,
+    0x7fff_ffff,
+    0x8000_0000,
+    0x8000_0001,
+    0xffff_fffe,
+    0xffff_ffff,
+    0x5555_5555,
+];
+
+pub(crate) fn program(random: &mut Random) -> Program {
+    let mut x = [0; 32];
+    for value in &mut x[1..] {
+        *value = if random.one_in(2) {
+            random.pick(&EDGES)
+        } else {
+            random.next() as u32
+        };
+    }
+    for reg in POINTERS {
+        x[reg.index()] = address(random);
+    }
+    let mut generator = Generator {
+        random,
+        words: Vec::new(),
+        registers: Vec::new(),
+    };
+    generator.choose_registers();
+    let stretches = 2 + generator.random.below(5);
+    for _ in 0..stretches {
+        generator.stretch();
+    }
+    generator.push(Insn::Ecall);
+    let words = generator.words;
+    Program { words, x }
+}
+
+fn address(random: &mut Random) -> u32 {
+    let near = random.below(16).wrapping_sub(8);
+    match random.below(8) {
+        0 => (DATA + DATA_LEN).wrapping_add(near),
+        1 => (DATA + 0x1000).wrapping_add(near),
+        2 => DATA.wrapping_add(near),
+        3 if random.one_in(4) => near,
+        4 if random.one_in(4) => CODE + 0x2000,
+        _ => DATA + 4 * random.below(DATA_LEN / 4),
+    }
+}
+
+struct Generator<'a> {
+    random: &'a mut Random,
+    words: Vec<u32>,
+    /// Few registers make many dependences.
+    registers: Vec<Reg>,
+}
+
+impl Generator<'_> {
+    fn push(&mut self, insn: Insn) {
+        self.words.push(encode(insn));
+    }
+
+    fn choose_registers(&mut self) {
+        let count = 2 + self.random.below(8);
+        self.registers = (0..count)
+            .map(|_| Reg::from_field(self.random.below(32)))
+            .collect();
+    }
+
+    fn any(&mut self) -> Reg {
+        if self.random.one_in(6) {
+            Reg::from_field(self.random.below(32))
+        } else {
+            let registers = std::mem::take(&mut self.registers);
+            let reg = self.random.pick(&registers);
+            self.registers = registers;
+            reg
+        }
+    }
+
+    fn destination(&mut self) -> Reg {
+        loop {
+            let reg = self.any();
+            let spared = POINTERS.contains(&reg) && !self.random.one_in(8);
+            if reg != COUNTER && !spared {
+                return reg;
+            }
+        }
+    }
+
+    fn imm(&mut self) -> i32 {
+        match self.random.below(3) {
+            0 => self.random.below(64).cast_signed() - 32,
+            1 => self
+                .random
+                .pick(&[-2048, -1, 0, 1, 4, 255, 256, 2047, 1024, -256, 15, -16]),
+            _ => self.random.below(4096).cast_signed() - 2048,
+        }
+    }
+
+    fn stretch(&mut self) {
+        if self.random.one_in(3) {
+            self.choose_registers();
+        }
+        match self.random.below(5) {
+            0 => self.counted_loop(),
+            1 => self.call(),
+            _ => self.body(),
+        }
+    }
+
+    fn body(&mut self) {
+        let count = 1 + self.random.below(14);
+        for _ in 0..count {
+            self.one();
+        }
+    }
+
+    fn counted_loop(&mut self) {
+        let count = 1 + self.random.below(4).cast_signed();
+        self.push(Insn::AluImm {
+            op: AluOp::Add,
+            rd: COUNTER,
+            rs1: Reg::ZERO,
+            imm: count,
+        });
+        let head = self.words.len();
+        self.body();
+        self.push(Insn::AluImm {
+            op: AluOp::Add,
+            rd: COUNTER,
+            rs1: COUNTER,
+            imm: -1,
+        });
+        let back = (head as i32 - self.words.len() as i32) * 4;
+        self.push(Insn::Branch {
+            cond: Cond::Ne,
+            rs1: COUNTER,
+            rs2: Reg::ZERO,
+            offset: back,
+        });
+    }
+
+    /// A call over the next few instructions, direct or through a register, to a place that may return.
+    fn call(&mut self) {
+        let skip = 1 + self.random.below(4);
+        let offset = (4 * skip).cast_signed();
+        let rd = self.destination();
+        match self.random.below(3) {
+            0 => self.push(Insn::Jal { rd, offset }),
+            1 => {
+                let base = self.destination();
+                if base.is_zero() {
+                    return;
+                }
+                let odd = self.random.below(2).cast_signed();
+                self.push(Insn::Auipc { rd: base, imm: 0 });
+                self.push(Insn::Jalr {
+                    rd,
+                    rs1: base,
+                    offset: offset + 4 + odd,
+                });
+            }
+            _ => {
+                // Not known to the translator: through memory.
+                let base = self.destination();
+                if base.is_zero() {
+                    return;
+                }
+                self.push(Insn::Auipc { rd: base, imm: 0 });
+                self.push(Insn::Store {
+                    op: StoreOp::Sw,
+                    rs1: Reg::S0,
+                    rs2: base,
+                    offset: 0,
+                });
+                self.push(Insn::Load {
+                    op: LoadOp::Lw,
+                    rd: base,
+                    rs1: Reg::S0,
+                    offset: 0,
+                });
+                self.push(Insn::Jalr {
+                    rd,
+                    rs1: base,
+                    offset: offset + 12,
+                });
+            }
+        }
+        for _ in 1..skip {
+            self.simple();
+        }
+    }
+
+    fn one(&mut self) {
+        match self.random.below(16) {
+            0..=5 => self.simple(),
+            6 | 7 => self.load(),
+            8 | 9 => self.store(),
+            10 | 11 => self.branch(),
+            _ => self.sequence(),
+        }
+    }
+
+    fn simple(&mut self) {
+        let (rd, rs1, rs2) = (self.destination(), self.any(), self.any());
+        match self.random.below(10) {
+            0 => {
+                let imm = self.random.next() as u32 & 0xffff_f000;
+                self.push(Insn::Lui { rd, imm });
+            }
+            1 => {
+                let imm = self.random.next() as u32 & 0xffff_f000;
+                self.push(Insn::Auipc { rd, imm });
+            }
+            2..=4 => {
+                let op = self.random.pick(&AluOp::ALL);
+                self.push(Insn::Alu { op, rd, rs1, rs2 });
+            }
+            5 | 6 => {
+                let op = self.random.pick(&MulOp::ALL);
+                self.push(Insn::Mul { op, rd, rs1, rs2 });
+            }
+            _ => {
+                let op = loop {
+                    let op = self.random.pick(&AluOp::ALL);
+                    if op != AluOp::Sub {
+                        break op;
+                    }
+                };
+                let imm = if op.is_shift() {
+                    self.random.below(32).cast_signed()
+                } else {
+                    self.imm()
+                };
+                self.push(Insn::AluImm { op, rd, rs1, imm });
+            }
+        }
+    }
+
+    fn base(&mut self) -> Reg {
+        if self.random.one_in(24) {
+            self.any()
+        } else {
+            self.random.pick(&POINTERS)
+        }
+    }
+
+    fn offset(&mut self) -> i32 {
+        match self.random.below(4) {
+            0 => self.imm(),
+            1 => 0,
+            _ => 4 * self.random.below(16).cast_signed() - 16,
+        }
+    }
+
+    fn load(&mut self) {
+        let (rd, rs1, offset) = (self.destination(), self.base(), self.offset());
+        let op = self.random.pick(&LoadOp::ALL);
+        self.push(Insn::Load {
+            op,
+            rd,
+            rs1,
+            offset,
+        });
+    }
+
+    fn store(&mut self) {
+        let (rs1, rs2, offset) = (self.base(), self.any(), self.offset());
+        let op = self.random.pick(&StoreOp::ALL);
+        self.push(Insn::Store {
+            op,
+            rs1,
+            rs2,
+            offset,
+        });
+    }
+
+    /// A branch forward over a few instructions.
+    fn branch(&mut self) {
+        let (rs1, rs2) = (self.any(), self.any());
+        let rs2 = if self.random.one_in(3) {
+            Reg::ZERO
+        } else {
+            rs2
+        };
+        let cond = self.random.pick(&Cond::ALL);
+        let skip = 1 + self.random.below(4);
+        self.push(Insn::Branch {
+            cond,
+            rs1,
+            rs2,
+            offset: (4 * skip).cast_signed(),
+        });
+        for _ in 1..skip {
+            self.simple();
+        }
+    }
+
+    /// What compilers emit for one thing, with random registers: also those that make it another thing.
+    fn sequence(&mut self) {
+        let (a, b, c) = (self.any(), self.any(), self.any());
+        let (d, e, f) = (self.destination(), self.destination(), self.destination());
+        let same = self.random.one_in(2);
+        let e = if same { d } else { e };
+        let alu = |op, rd, rs1, rs2| Insn::Alu { op, rd, rs1, rs2 };
+        let imm = |op, rd, rs1, imm| Insn::AluImm { op, rd, rs1, imm };
+        let shift = self.random.below(32).cast_signed();
+        let other = self.random.below(32).cast_signed();
+        let on_zero = self.random.pick(&[Cond::Eq, Cond::Ne]);
+        match self.random.below(12) {
+            0 => {
+                let high = self.random.next() as u32 & 0xffff_f000;
+                let low = self.imm();
+                self.push(Insn::Lui { rd: d, imm: high });
+                self.push(imm(AluOp::Add, e, d, low));
+            }
+            1 => {
+                let right = self.random.pick(&[AluOp::Srl, AluOp::Sra]);
+                let by = self.random.pick(&[8, 16, 24, shift]);
+                let back = if self.random.one_in(3) { other } else { by };
+                self.push(imm(AluOp::Sll, d, a, by));
+                self.push(imm(right, e, d, back));
+            }
+            2 => {
+                let by = self.random.below(5).cast_signed();
+                self.push(imm(AluOp::Sll, d, a, by));
+                self.push(alu(AluOp::Add, e, d, b));
+            }
+            3 => {
+                // An indexed access whose index keeps it in the data.
+                let by = self.random.below(4).cast_signed();
+                let pointer = self.random.pick(&POINTERS);
+                let offset = 4 * self.random.below(8).cast_signed();
+                self.push(imm(AluOp::And, d, a, 63));
+                self.push(imm(AluOp::Sll, d, d, by));
+                self.push(alu(AluOp::Add, e, pointer, d));
+                if self.random.one_in(2) {
+                    let op = self.random.pick(&LoadOp::ALL);
+                    let rd = if self.random.one_in(2) { e } else { f };
+                    self.push(Insn::Load {
+                        op,
+                        rd,
+                        rs1: e,
+                        offset,
+                    });
+                } else {
+                    let op = self.random.pick(&StoreOp::ALL);
+                    self.push(Insn::Store {
+                        op,
+                        rs1: e,
+                        rs2: c,
+                        offset,
+                    });
+                }
+            }
+            4 => {
+                // A rotation by a constant, or nearly.
+                let back = if self.random.one_in(4) {
+                    other
+                } else {
+                    (32 - shift) & 31
+                };
+                let join = self.random.pick(&[AluOp::Or, AluOp::Add, AluOp::Xor]);
+                self.push(imm(AluOp::Srl, d, a, shift));
+                if self.random.one_in(2) {
+                    self.simple();
+                }
+                self.push(imm(AluOp::Sll, e, a, back));
+                self.push(alu(join, f, d, e));
+            }
+            5 => {
+                // A rotation by a register.
+                self.push(alu(AluOp::Sub, f, Reg::ZERO, b));
+                self.push(alu(AluOp::Sll, d, a, b));
+                self.push(alu(AluOp::Srl, e, a, f));
+                self.push(alu(AluOp::Or, e, d, e));
+            }
+            6 => {
+                // Addition with carry.
+                self.push(alu(AluOp::Add, d, a, b));
+                let with = self.random.pick(&[a, b, c]);
+                self.push(alu(AluOp::Sltu, e, d, with));
+                self.push(alu(AluOp::Add, f, c, e));
+            }
+            7 => {
+                let op = self.random.pick(&[AluOp::Slt, AluOp::Sltu]);
+                self.push(alu(op, d, a, b));
+                self.push(Insn::Branch {
+                    cond: on_zero,
+                    rs1: d,
+                    rs2: Reg::ZERO,
+                    offset: 8,
+                });
+                self.simple();
+            }
+            8 => {
+                let mask = self.random.pick(&[1, 2, 4, 64, 1024, 3, 7, 255, 5, -1]);
+                self.push(imm(AluOp::And, d, a, mask));
+                self.push(Insn::Branch {
+                    cond: on_zero,
+                    rs1: d,
+                    rs2: Reg::ZERO,
+                    offset: 8,
+                });
+                self.simple();
+            }
+            9 => {
+                let high = self
+                    .random
+                    .pick(&[MulOp::Mulh, MulOp::Mulhu, MulOp::Mulhsu]);
+                let order = self.random.one_in(2);
+                let low = Insn::Mul {
+                    op: MulOp::Mul,
+                    rd: d,
+                    rs1: a,
+                    rs2: b,
+                };
+                let high = Insn::Mul {
+                    op: high,
+                    rd: f,
+                    rs1: a,
+                    rs2: b,
+                };
+                self.push(if order { low } else { high });
+                self.push(if order { high } else { low });
+            }
+            10 => {
+                let (div, rem) = self
+                    .random
+                    .pick(&[(MulOp::Div, MulOp::Rem), (MulOp::Divu, MulOp::Remu)]);
+                self.push(Insn::Mul {
+                    op: div,
+                    rd: d,
+                    rs1: a,
+                    rs2: b,
+                });
+                self.push(Insn::Mul {
+                    op: rem,
+                    rd: f,
+                    rs1: a,
+                    rs2: b,
+                });
+            }
+            _ => {
+                self.push(Insn::Mul {
+                    op: MulOp::Mul,
+                    rd: d,
+                    rs1: a,
+                    rs2: b,
+                });
+                self.push(alu(AluOp::Add, e, d, c));
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Random programs on the interpreter and on the JIT: registers, pc, the reason for stopping and memory must agree.
+//!
+//! `RVJIT_SEED` sets the first seed and `RVJIT_PROGRAMS` how many follow. A failure prints the seed, the guest code, the
+//! host code and the first difference.
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+mod generate;
+
+use generate::{CODE, DATA, DATA_LEN, Program, Random};
+use rvjit::cpu::Cpu;
+use rvjit::engine::{Budget, Engine, Stop};
+use rvjit::interp::Interpreter;
+use rvjit::jit::{self, HostBackend, Jit, JitConfig};
+use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
+use rvjit::rv32::{decode, disasm::disassemble};
+use std::fmt::Write as _;
+
+const PAGES: u32 = 64;
+/// More than any program executes; a program that loops is cut there on both sides.
+const MOST_INSNS: u64 = 5000;
+
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().expect("a decimal number"),
+        Err(_) => default,
+    }
+}
+
+fn new_memory(placement: Placement) -> Memory {
+    let mut memory = Memory::new(MemoryConfig {
+        placement,
+        limit_pages: PAGES,
+        strict_align: false,
+    })
+    .expect("memory");
+    memory.map(CODE, 0x1000, Permissions::RX).unwrap();
+    memory
+        .map(DATA, u64::from(DATA_LEN), Permissions::RW)
+        .unwrap();
+    memory.map(DATA + DATA_LEN, 0x1000, Permissions::R).unwrap();
+    memory
+}
+
+fn load(memory: &mut Memory, program: &Program) -> Cpu {
+    let mut code: Vec<u8> = program.words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    code.resize(0x1000, 0);
+    memory.poke(CODE, &code).unwrap();
+    let data: Vec<u8> = (0..DATA_LEN + 0x1000)
+        .map(|n| (n.wrapping_mul(167) >> 3) as u8)
+        .collect();
+    memory.poke(DATA, &data).unwrap();
+    let mut cpu = Cpu::default();
+    cpu.x = program.x;
+    cpu.pc = CODE;
+    cpu
+}
+
+fn data(memory: &mut Memory) -> Vec<u8> {
+    let mut bytes = vec![0; DATA_LEN as usize + 0x1000];
+    memory.read(DATA, &mut bytes).unwrap();
+    bytes
+}
+
+/// What a run ended with.
+#[derive(PartialEq)]
+struct Outcome {
+    stop: Stop,
+    pc: u32,
+    x: [u32; 32],
+    data: Vec<u8>,
+    executed: Option<u64>,
+}
+
+fn run(engine: &mut dyn Engine, memory: &mut Memory, program: &Program, budget: Budget) -> Outcome {
+    let mut cpu = load(memory, program);
+    let mut left = budget;
+    let stop = engine.run(&mut cpu, memory, &mut left);
+    let executed = match (budget, left) {
+        (Budget::Instructions(before), Budget::Instructions(after)) => {
+            assert_eq!(
+                cpu.instret,
+                before - after,
+                "instret counts what the budget lost"
+            );
+            Some(before - after)
+        }
+        _ => None,
+    };
+    Outcome {
+        stop,
+        pc: cpu.pc,
+        x: cpu.x,
+        data: data(memory),
+        executed,
+    }
+}
+
+fn differences(expected: &Outcome, got: &Outcome) -> String {
+    let mut text = String::new();
+    if expected.stop != got.stop {
+        writeln!(text, "stop: {:?}, expected {:?}", got.stop, expected.stop).unwrap();
+    }
+    if expected.pc != got.pc {
+        writeln!(text, "pc: {:#x}, expected {:#x}", got.pc, expected.pc).unwrap();
+    }
+    for reg in rvjit::rv32::Reg::all() {
+        let (want, have) = (expected.x[reg.index()], got.x[reg.index()]);
+        if want != have {
+            writeln!(text, "{reg}: {have:#x}, expected {want:#x}").unwrap();
+        }
+    }
+    if let Some(at) = (0..expected.data.len()).find(|&n| expected.data[n] != got.data[n]) {
+        writeln!(
+            text,
+            "memory at {:#x}: {:#x}, expected {:#x}",
+            DATA as usize + at,
+            got.data[at],
+            expected.data[at]
+        )
+        .unwrap();
+    }
+    if expected.executed != got.executed {
+        writeln!(
+            text,
+            "executed: {:?}, expected {:?}",
+            got.executed, expected.executed
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn listing(program: &Program) -> String {
+    let mut text = String::new();
+    for (n, value) in program.x.iter().enumerate().skip(1) {
+        let reg = rvjit::rv32::Reg::from_field(n as u32);
+        write!(text, "{reg}={value:#x} ").unwrap();
+    }
+    text.push('\n');
+    for (n, &word) in program.words.iter().enumerate() {
+        let pc = CODE + 4 * n as u32;
+        let insn = decode(word).map_or_else(
+            || format!(".word {word:#010x}"),
+            |insn| disassemble(insn, pc),
+        );
+        writeln!(text, "{pc:#x}: {insn}").unwrap();
+    }
+    text
+}
+
+struct Side {
+    name: String,
+    memory: Memory,
+    jit: Jit<HostBackend>,
+}
+
+fn sides() -> Vec<Side> {
+    let mut sides = Vec::new();
+    for placement in Placement::ALL {
+        for (name, config) in [
+            ("", JitConfig::default()),
+            (
+                " poisoned",
+                JitConfig {
+                    poison: true,
+                    ..JitConfig::default()
+                },
+            ),
+            (
+                " plain, baseline host",
+                JitConfig {
+                    plain: true,
+                    host_features: false,
+                    ..JitConfig::default()
+                },
+            ),
+        ] {
+            // There is one host address 0, so the identity placement is there once a process.
+            if placement == Placement::Identity && !name.is_empty() {
+                continue;
+            }
+            let memory = new_memory(placement);
+            let jit = jit::for_host(&memory, config).expect("a JIT");
+            sides.push(Side {
+                name: format!("{}{name}", placement.name()),
+                memory,
+                jit,
+            });
+        }
+    }
+    sides
+}
+
+#[test]
+fn random_programs_agree_with_the_interpreter() {
+    let first = number("RVJIT_SEED", 1);
+    let count = number("RVJIT_PROGRAMS", 10_000);
+    println!("RVJIT_SEED={first} RVJIT_PROGRAMS={count}");
+    let mut reference = new_memory(Placement::Paged);
+    let mut sides = sides();
+    for seed in first..first + count {
+        let mut random = Random::new(seed);
+        let program = generate::program(&mut random);
+        let whole = run(
+            &mut Interpreter::default(),
+            &mut reference,
+            &program,
+            Budget::Instructions(MOST_INSNS),
+        );
+        let length = whole.executed.unwrap_or(0);
+        let cut = Budget::Instructions(u64::from(random.below(length as u32 + 2)));
+        // A program that loops for ever is only run with a budget.
+        let mut budgets = vec![cut];
+        if whole.stop != Stop::Budget {
+            budgets.insert(0, Budget::Unlimited);
+        }
+        for budget in budgets {
+            let expected = match budget {
+                Budget::Unlimited => Outcome {
+                    executed: None,
+                    data: whole.data.clone(),
+                    ..whole
+                },
+                Budget::Instructions(_) => run(
+                    &mut Interpreter::default(),
+                    &mut reference,
+                    &program,
+                    budget,
+                ),
+            };
+            // Counting takes other code: not on every side for every program.
+            let skip = match budget {
+                Budget::Unlimited => sides.len(),
+                Budget::Instructions(_) => seed as usize % sides.len(),
+            };
+            for (n, side) in sides.iter_mut().enumerate() {
+                if budget != Budget::Unlimited && n != skip {
+                    continue;
+                }
+                let got = run(&mut side.jit, &mut side.memory, &program, budget);
+                if got != expected {
+                    let host = jit::listing::of_cache(&side.jit);
+                    panic!(
+                        "seed {seed}, placement {}, {budget:?}:\n{}\nguest:\n{}\nhost:\n{host}",
+                        side.name,
+                        differences(&expected, &got),
+                        listing(&program),
+                    );
+                }
+            }
+        }
+    }
+}
