@@ -20,6 +20,9 @@ pub enum Stop {
     Budget,
     /// Somebody asked for a stop: see `sys::interrupt`.
     Interrupted,
+    /// A store wrote the word that [`Memory::set_watch`] watches. Unlike the others, the instruction is executed: pc is
+    /// that of the next.
+    Watch,
 }
 
 /// Guest events that end a run.

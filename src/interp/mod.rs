@@ -51,7 +51,10 @@ impl Engine for Interpreter {
                 return Stop::Interrupted;
             }
             let before = cpu.instret;
-            let stop = (0..most).find_map(|_| step(cpu, memory).err());
+            let stop = (0..most).find_map(|_| match step(cpu, memory) {
+                Ok(()) if memory.watch_hit() => Some(Stop::Watch),
+                done => done.err(),
+            });
             budget.spend(cpu.instret - before);
             if let Some(stop) = stop {
                 return stop;

@@ -278,6 +278,8 @@ pub struct Memory {
     table: Table,
     strict_align: bool,
     code_writes: Vec<CodeWrite>,
+    watch: Option<u32>,
+    watch_hit: bool,
 }
 
 impl Memory {
@@ -290,6 +292,8 @@ impl Memory {
             table: Table::new(config.placement, config.limit_pages)?,
             strict_align: config.strict_align,
             code_writes: Vec::new(),
+            watch: None,
+            watch_hit: false,
         })
     }
 
@@ -358,6 +362,7 @@ impl Memory {
     /// [`MemoryError::Host`] when the host refuses.
     pub fn reset(&mut self) -> Result<(), MemoryError> {
         self.code_writes.clear();
+        self.set_watch(None);
         self.table.reset()
     }
 
@@ -492,7 +497,35 @@ impl Memory {
 
     /// Ends what [`Memory::protect_code`] began.
     pub fn unprotect_code(&mut self, page: u32) {
-        self.table.set_code(page, false);
+        if self.watch.map(|addr| addr >> PAGE_SHIFT) != Some(page) {
+            self.table.set_code(page, false);
+        }
+    }
+
+    /// Watches the word at this address: [`Memory::watch_hit`] tells of writes to it. Its page is treated as code is,
+    /// so that no store to it goes unseen and nothing else costs more.
+    pub fn set_watch(&mut self, addr: Option<u32>) {
+        if let Some(old) = self.watch.take() {
+            self.table.set_code(old >> PAGE_SHIFT, false);
+        }
+        self.watch = addr;
+        self.watch_hit = false;
+        if let Some(new) = addr {
+            self.table.set_code(new >> PAGE_SHIFT, true);
+        }
+    }
+
+    /// Whether the watched word was written since [`Memory::clear_watch_hit`]. Engines look at this after each store
+    /// that went through here, and stop with `Stop::Watch`.
+    #[inline]
+    #[must_use]
+    pub fn watch_hit(&self) -> bool {
+        self.watch_hit
+    }
+
+    /// Makes [`Memory::watch_hit`] false.
+    pub fn clear_watch_hit(&mut self) {
+        self.watch_hit = false;
     }
 
     /// The stores to protected pages since the last call.
@@ -530,6 +563,9 @@ impl Memory {
             .any(|page| self.table.is_code(page));
         if touches_code {
             self.code_writes.push(CodeWrite { addr, len });
+            self.watch_hit |= self
+                .watch
+                .is_some_and(|watch| watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4);
         }
     }
 
