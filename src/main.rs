@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The command `rvjit`: see `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rvjit::cli::main(std::env::args_os())
+}

@@ -183,6 +183,16 @@ impl Image {
         })
     }
 
+    /// The function or label that an address in an executable segment belongs to, and how far inside it is.
+    #[must_use]
+    pub fn code_at(&self, addr: u32) -> Option<(&Symbol, u32)> {
+        let code = |s: &Segment| s.executable() && s.contains(addr);
+        if !self.segments.iter().any(code) {
+            return None;
+        }
+        self.symbols().code_at(addr)
+    }
+
     /// Whether the program takes itself to be alone on the machine, by the symbols it has: it then may write machine
     /// CSRs, and its data is loaded at its physical addresses too.
     #[must_use]

@@ -78,17 +78,24 @@ fn with(phdr: Phdr, changes: &[(usize, u32)]) -> Phdr {
 
 #[test]
 fn a_good_file() {
-    let image = Image::parse(elf(&[DATA, TEXT], &[("_end", 0x1_3008)])).unwrap();
+    let image = Image::parse(elf(
+        &[DATA, TEXT],
+        &[("_end", 0x1_3008), ("tail", 0x1_0010)],
+    ))
+    .unwrap();
     assert_eq!((image.entry, image.segments.len()), (0x1_0000, 2));
     assert_eq!(image.segments[0].vaddr, 0x1_0000);
     assert_eq!(image.segments[1].permissions, Some(Permissions::RW));
     assert_eq!(image.data(&image.segments[1]), [0x5a; 16]);
     assert!(!image.is_bare_metal());
     let symbols = image.symbols();
-    let at = |addr| symbols.code_at(addr).map(|(s, offset)| (&*s.name, offset));
+    let at = |addr| image.code_at(addr).map(|(s, offset)| (&*s.name, offset));
     assert_eq!(at(0x1_0004), Some(("main", 4)));
     assert_eq!(at(0x1_0008), None);
     assert_eq!(at(0xffff), None);
+    // A label has no size, but ends where the code does.
+    assert_eq!(at(0x1_0014), Some(("tail", 4)));
+    assert_eq!(at(0x1_2000), None);
     assert_eq!(symbols.by_name("main").map(|s| s.addr), Some(0x1_0000));
     assert!(symbols.by_name("other").is_none());
 

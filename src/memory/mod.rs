@@ -563,9 +563,9 @@ impl Memory {
             .any(|page| self.table.is_code(page));
         if touches_code {
             self.code_writes.push(CodeWrite { addr, len });
-            self.watch_hit |= self
-                .watch
-                .is_some_and(|watch| watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4);
+            self.watch_hit |= self.watch.is_some_and(|watch| {
+                watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4
+            });
         }
     }
 

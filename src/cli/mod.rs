@@ -1,0 +1,110 @@
+//! The command line: what was typed becomes what is meant, and an exit status comes out.
+//!
+//! Standard output belongs to the guest. Whatever ends abnormally says so in one line on standard error, which begins
+//! with `rvjit:`.
+
+mod args;
+mod run;
+
+use crate::exit_status::OWN_ERROR;
+use args::{Cli, Command};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What ends the command early: a message and a status.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    status: u8,
+}
+
+impl Failure {
+    fn own(message: impl fmt::Display) -> Failure {
+        Failure {
+            message: message.to_string(),
+            status: OWN_ERROR,
+        }
+    }
+}
+
+/// Runs the command with these arguments, the first of which is its own name.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let log = env_logger::Env::new().filter_or("RVJIT_LOG", "off");
+    // Fails only where a logger is set already.
+    let _ = env_logger::Builder::from_env(log).try_init();
+    let result = match Cli::try_parse_from(with_run(args.into_iter().collect())) {
+        Ok(Cli { command }) => match command {
+            Command::Run(args) => run::run(*args),
+        },
+        Err(error) => usage(&error),
+    };
+    ExitCode::from(result.unwrap_or_else(|failure| {
+        say(&failure.message);
+        failure.status
+    }))
+}
+
+/// Writes a line to standard error. Nobody can be told when that fails.
+fn say(message: &str) {
+    let _ = writeln!(std::io::stderr(), "rvjit: {}", message.replace('\n', " "));
+}
+
+/// `rvjit PROG` means `rvjit run PROG`: inserts the word where the first argument is not one of ours. A program of such
+/// a name is run as `./run`.
+fn with_run(mut args: Vec<OsString>) -> Vec<OsString> {
+    const OURS: [&str; 6] = ["run", "help", "-h", "--help", "-V", "--version"];
+    if let Some(first) = args.get(1)
+        && !OURS.iter().any(|ours| first == ours)
+    {
+        args.insert(1, "run".into());
+    }
+    args
+}
+
+/// Help and version go to standard output; other messages become one line.
+fn usage(error: &clap::Error) -> Result<u8, Failure> {
+    let kind = error.kind();
+    if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
+        return error.print().map(|()| 0).map_err(Failure::own);
+    }
+    if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return error.print().map(|()| OWN_ERROR).map_err(Failure::own);
+    }
+    let text = error.to_string();
+    // The first paragraph; what follows are usage and hints.
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    let message = words.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    Err(Failure::own(format_args!(
+        "{message}; see 'rvjit run --help'"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_is_implied() {
+        let rows: [(&[&str], &[&str]); 6] = [
+            (&["rvjit"], &["rvjit"]),
+            (&["rvjit", "prog", "run"], &["rvjit", "run", "prog", "run"]),
+            (
+                &["rvjit", "--time", "prog"],
+                &["rvjit", "run", "--time", "prog"],
+            ),
+            (&["rvjit", "run", "prog"], &["rvjit", "run", "prog"]),
+            (&["rvjit", "--help"], &["rvjit", "--help"]),
+            (&["rvjit", "./run"], &["rvjit", "run", "./run"]),
+        ];
+        for (typed, meant) in rows {
+            let typed = typed.iter().map(OsString::from).collect();
+            assert_eq!(with_run(typed), meant);
+        }
+    }
+}

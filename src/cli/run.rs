@@ -1,0 +1,150 @@
+//! `rvjit run`.
+
+use super::args::RunArgs;
+use super::{Failure, say};
+use crate::machine::{Machine, MachineConfig};
+use crate::report::{Report, describe};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::Instant;
+
+pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
+    let start = Instant::now();
+    let program = args.command_line.first().cloned().unwrap_or_default();
+    let name = Path::new(&program).display().to_string();
+    let named = |status, message: &dyn std::fmt::Display| Failure {
+        message: format!("{name}: {message}"),
+        status,
+    };
+    let (report, signature) = (args.report.clone(), args.signature.clone());
+    let (time, strace) = (args.time, args.strace);
+    let config = config(args)?;
+    let mut machine = Machine::open(Path::new(&program), config)
+        .map_err(|error| named(error.status(), &error))?;
+    if strace {
+        let line = |text: &str| {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        };
+        machine.syscalls_mut().set_trace(Some(Box::new(line)));
+    }
+    let loaded = Instant::now();
+    let exit = machine.run();
+    let (load, run) = (loaded - start, loaded.elapsed());
+    if let Some(reason) = describe(exit, &machine) {
+        say(&format!("{name}: {reason}"));
+    }
+    if time {
+        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+        say(&format!(
+            "load {:.3} ms, run {:.3} ms, {} pages",
+            ms(load),
+            ms(run),
+            machine.memory().pages_peak()
+        ));
+    }
+    if let Some(path) = signature {
+        let text = machine.signature().ok_or_else(|| {
+            Failure::own(format_args!(
+                "{name}: no readable begin_signature..end_signature"
+            ))
+        })?;
+        write_file(&path, text.as_bytes())?;
+    }
+    if let Some(path) = report {
+        let report = Report::new(name, exit, &machine, load, run);
+        let mut text = serde_json::to_vec_pretty(&report).map_err(Failure::own)?;
+        text.push(b'\n');
+        write_file(&path, &text)?;
+    }
+    Ok(exit.status())
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::own(format_args!("cannot write {}: {error}", path.display())))
+}
+
+fn config(args: RunArgs) -> Result<MachineConfig, Failure> {
+    let mut guest_args: Vec<Vec<u8>> = args
+        .command_line
+        .into_iter()
+        .map(OsString::into_vec)
+        .collect();
+    if let (Some(own), Some(argv0)) = (guest_args.first_mut(), args.argv0) {
+        *own = argv0.into_vec();
+    }
+    if let Some(bad) = args.env.iter().find(|v| !is_variable(v)) {
+        return Err(Failure::own(format_args!(
+            "--env {}: write NAME=VALUE",
+            Path::new(bad).display()
+        )));
+    }
+    let code_cache = match args.code_cache.map(usize::try_from) {
+        None => None,
+        Some(Ok(size)) => Some(size),
+        Some(Err(_)) => return Err(Failure::own("--code-cache: the size is too large")),
+    };
+    Ok(MachineConfig {
+        engine: args.engine.0,
+        placement: args.placement.0,
+        memory_pages: args.memory.0,
+        stack_size: args.stack,
+        code_cache,
+        strict_align: args.strict_align,
+        args: guest_args,
+        env: args.env.into_iter().map(OsString::into_vec).collect(),
+        dirs: args.dir,
+        max_insns: args.max_insns,
+        timeout: args.timeout,
+        ..MachineConfig::default()
+    })
+}
+
+fn is_variable(text: &OsStr) -> bool {
+    matches!(text.as_bytes().iter().position(|&b| b == b'='), Some(n) if n > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser;
+
+    fn parse(args: &[&str]) -> Result<MachineConfig, Failure> {
+        let all = ["rvjit", "run"].iter().chain(args);
+        let Command::Run(run) = Cli::try_parse_from(all).unwrap().command;
+        config(*run)
+    }
+
+    #[test]
+    fn what_is_typed_becomes_what_is_meant() {
+        let typed = [
+            "--argv0",
+            "other",
+            "--env",
+            "A=1",
+            "--env",
+            "B==",
+            "--memory",
+            "5000",
+            "--stack",
+            "64K",
+            "--code-cache",
+            "1M",
+            "prog",
+            "--env",
+            "x",
+        ];
+        let config = parse(&typed).unwrap();
+        assert_eq!(config.args, [&b"other"[..], b"--env", b"x"]);
+        assert_eq!(config.env, [b"A=1", b"B=="]);
+        assert_eq!((config.memory_pages, config.stack_size), (2, 65536));
+        assert_eq!(config.code_cache, Some(1 << 20));
+        let plain = parse(&["dir/prog"]).unwrap();
+        assert_eq!(plain.args, [b"dir/prog"]);
+        assert!(plain.env.is_empty() && plain.dirs.is_empty());
+        assert!(parse(&["--env", "A", "prog"]).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! What a machine is made with, and the choices that are left to us: engine and placement.
+
+use crate::elf::{ElfError, Image, LoadError};
+use crate::engine::Engine;
+use crate::exit_status;
+use crate::interp::Interpreter;
+use crate::memory::table::{IDENTITY_LOWEST, PAGED_MOST_PAGES};
+use crate::memory::{Memory, MemoryConfig, MemoryError, Placement};
+use crate::syscall::abi::StatLayout;
+use crate::syscall::{DirGrant, Stream, SyscallError};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Which engine runs the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// The JIT where this host has one, else the interpreter.
+    #[default]
+    Auto,
+    /// The JIT.
+    Jit,
+    /// The interpreter.
+    Interp,
+}
+
+impl EngineKind {
+    /// What `Auto` stands for on this host.
+    #[must_use]
+    pub fn resolve(self) -> EngineKind {
+        match self {
+            EngineKind::Auto if JIT_AVAILABLE => EngineKind::Jit,
+            EngineKind::Auto => EngineKind::Interp,
+            EngineKind::Jit | EngineKind::Interp => self,
+        }
+    }
+}
+
+/// Whether this build has a JIT for the host that it runs on.
+pub const JIT_AVAILABLE: bool = false;
+
+/// What a machine is made with.
+#[derive(Debug)]
+pub struct MachineConfig {
+    /// Which engine.
+    pub engine: EngineKind,
+    /// How emitted code reaches memory; `None` chooses the fastest that works.
+    pub placement: Option<Placement>,
+    /// The most pages of 4 KiB that the guest may touch.
+    pub memory_pages: u32,
+    /// Bytes of stack.
+    pub stack_size: u32,
+    /// Bytes for translated code; `None` leaves it to the engine.
+    pub code_cache: Option<usize>,
+    /// Whether a misaligned access is a fault. Only the paged placement has this.
+    pub strict_align: bool,
+    /// The guest's arguments, its own name first.
+    pub args: Vec<Vec<u8>>,
+    /// The guest's environment: `NAME=VALUE`.
+    pub env: Vec<Vec<u8>>,
+    /// Directories that the guest may use.
+    pub dirs: Vec<DirGrant>,
+    /// Which `struct stat` the guest was compiled with.
+    pub stat_layout: StatLayout,
+    /// The guest's standard input.
+    pub stdin: Stream,
+    /// The guest's standard output.
+    pub stdout: Stream,
+    /// The guest's standard error.
+    pub stderr: Stream,
+    /// The most instructions to execute.
+    pub max_insns: Option<u64>,
+    /// The longest time to run.
+    pub timeout: Option<Duration>,
+    /// Whoever sets this to true ends the run soon.
+    pub stop: Arc<AtomicBool>,
+    /// Asked while a read of a standard stream waits: whether the run is to stop.
+    pub stop_requested: Option<fn() -> bool>,
+}
+
+impl Default for MachineConfig {
+    fn default() -> MachineConfig {
+        MachineConfig {
+            engine: EngineKind::Auto,
+            placement: None,
+            memory_pages: MemoryConfig::default().limit_pages,
+            stack_size: 8 << 20,
+            code_cache: None,
+            strict_align: false,
+            args: Vec::new(),
+            env: Vec::new(),
+            dirs: Vec::new(),
+            stat_layout: StatLayout::default(),
+            stdin: Stream::Inherit,
+            stdout: Stream::Inherit,
+            stderr: Stream::Inherit,
+            max_insns: None,
+            timeout: None,
+            stop: Arc::default(),
+            stop_requested: None,
+        }
+    }
+}
+
+/// Why there is no machine.
+#[derive(Debug)]
+pub enum MachineError {
+    /// The file is no program that can be run.
+    Elf(ElfError),
+    /// The program cannot be brought into memory.
+    Load(LoadError),
+    /// The host refuses the memory, or it cannot be as asked for.
+    Memory(MemoryError),
+    /// The environment cannot be set up.
+    Syscalls(SyscallError),
+    /// There is no JIT for this host.
+    NoJit,
+    /// Strict alignment was asked for together with this placement.
+    StrictAlign(Placement),
+}
+
+impl MachineError {
+    /// The exit status that stands for this.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            MachineError::Elf(ElfError::NotFound) => exit_status::NOT_FOUND,
+            MachineError::Elf(_) => exit_status::CANNOT_RUN,
+            MachineError::Load(_)
+            | MachineError::Memory(_)
+            | MachineError::Syscalls(_)
+            | MachineError::NoJit
+            | MachineError::StrictAlign(_) => exit_status::OWN_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for MachineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MachineError::Elf(source) => write!(f, "{source}"),
+            MachineError::Load(source) => write!(f, "{source}"),
+            MachineError::Memory(source) => write!(f, "{source}"),
+            MachineError::Syscalls(source) => write!(f, "{source}"),
+            MachineError::NoJit => write!(f, "there is no jit for this host; use --engine interp"),
+            MachineError::StrictAlign(placement) => write!(
+                f,
+                "strict alignment needs the paged placement, not {}",
+                placement.name()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for MachineError {}
+
+impl From<ElfError> for MachineError {
+    fn from(source: ElfError) -> MachineError {
+        MachineError::Elf(source)
+    }
+}
+
+impl From<LoadError> for MachineError {
+    fn from(source: LoadError) -> MachineError {
+        MachineError::Load(source)
+    }
+}
+
+impl From<MemoryError> for MachineError {
+    fn from(source: MemoryError) -> MachineError {
+        MachineError::Memory(source)
+    }
+}
+
+impl From<SyscallError> for MachineError {
+    fn from(source: SyscallError) -> MachineError {
+        MachineError::Syscalls(source)
+    }
+}
+
+/// An engine of a kind that [`EngineKind::resolve`] gave.
+pub(super) fn make_engine(
+    config: &MachineConfig,
+    _memory: &Memory,
+) -> Result<Box<dyn Engine>, MachineError> {
+    match config.engine.resolve() {
+        EngineKind::Auto | EngineKind::Interp => Ok(Box::new(Interpreter {
+            stop: Some(Arc::clone(&config.stop)),
+        })),
+        EngineKind::Jit => Err(MachineError::NoJit),
+    }
+}
+
+/// Memory of the placement asked for, or of the first that works.
+pub(super) fn make_memory(config: &MachineConfig, image: &Image) -> Result<Memory, MachineError> {
+    let memory = |placement| {
+        Memory::new(MemoryConfig {
+            placement,
+            limit_pages: config.memory_pages,
+            strict_align: config.strict_align,
+        })
+    };
+    if let Some(placement) = config.placement {
+        if config.strict_align && placement != Placement::Paged {
+            return Err(MachineError::StrictAlign(placement));
+        }
+        return Ok(memory(placement)?);
+    }
+    let mut result = Err(MemoryError::HostPageSize(Placement::Paged));
+    for placement in placements(config, image) {
+        result = memory(placement);
+        match &result {
+            Ok(_) => break,
+            Err(error) => log::info!("{} placement: {error}", placement.name()),
+        }
+    }
+    Ok(result?)
+}
+
+/// The placements that suit, best first.
+fn placements(config: &MachineConfig, image: &Image) -> Vec<Placement> {
+    if config.strict_align {
+        return vec![Placement::Paged];
+    }
+    if config.engine.resolve() == EngineKind::Interp && config.memory_pages <= PAGED_MOST_PAGES {
+        return vec![Placement::Paged];
+    }
+    let mut suitable = Placement::ALL.to_vec();
+    suitable.reverse();
+    suitable.retain(|&p| p != Placement::Identity || image.lowest_address() >= IDENTITY_LOWEST);
+    suitable
+}

@@ -1,0 +1,92 @@
+//! How a run ends.
+
+use crate::engine::Trap;
+use crate::exit_status as status;
+use crate::memory::{Fault, FaultKind};
+
+/// How a run ended. Where it ended is the machine's pc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The program ended itself with this status.
+    Status(u8),
+    /// A word written to `tohost` said that the test of this number failed.
+    TohostFailure(u32),
+    /// A word written to `tohost` asked for a service, and there is none.
+    TohostRequest(u32),
+    /// A guest event other than a memory fault.
+    Trap(Trap),
+    /// An `ebreak` that is no semihosting call.
+    Breakpoint,
+    /// A memory fault.
+    Fault(Fault),
+    /// The program was killed by a signal of this number, its own or SIGPIPE.
+    Killed(u8),
+    /// Somebody asked the run to stop.
+    Interrupted,
+    /// The time limit is reached.
+    Timeout,
+    /// The limit of instructions is reached.
+    MaxInsns,
+}
+
+impl Exit {
+    /// The exit status that stands for this.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Exit::Status(status) => status,
+            Exit::TohostFailure(number) => u8::try_from(number).unwrap_or(u8::MAX),
+            Exit::TohostRequest(_) => status::OWN_ERROR,
+            Exit::Trap(Trap::IllegalInstruction { .. }) => status::ILLEGAL_INSTRUCTION,
+            Exit::Trap(Trap::MisalignedJump { .. }) => status::MISALIGNED,
+            Exit::Breakpoint => status::BREAKPOINT,
+            Exit::Fault(fault) => match fault.kind {
+                FaultKind::Unmapped | FaultKind::Denied => status::MEMORY_FAULT,
+                FaultKind::Misaligned => status::MISALIGNED,
+                FaultKind::OutOfPages => status::OUT_OF_PAGES,
+            },
+            Exit::Killed(signal) => status::SIGNAL_BASE.saturating_add(signal),
+            Exit::Interrupted => status::INTERRUPTED,
+            Exit::Timeout => status::TIMEOUT,
+            Exit::MaxInsns => status::MAX_INSNS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Access;
+
+    #[test]
+    fn statuses() {
+        let fault = |kind| {
+            Exit::Fault(Fault {
+                addr: 0,
+                access: Access::Read,
+                kind,
+            })
+        };
+        let rows = [
+            (Exit::Status(42), 42),
+            (Exit::TohostFailure(3), 3),
+            (Exit::TohostFailure(256), 255),
+            (Exit::TohostRequest(2), 125),
+            (Exit::Trap(Trap::IllegalInstruction { word: 0 }), 132),
+            (Exit::Trap(Trap::MisalignedJump { target: 2 }), 135),
+            (Exit::Breakpoint, 133),
+            (fault(FaultKind::Unmapped), 139),
+            (fault(FaultKind::Denied), 139),
+            (fault(FaultKind::Misaligned), 135),
+            (fault(FaultKind::OutOfPages), 137),
+            (Exit::Killed(6), 134),
+            (Exit::Killed(200), 255),
+            (Exit::Interrupted, 130),
+            (Exit::Timeout, 124),
+            (Exit::MaxInsns, 152),
+        ];
+        for (exit, status) in rows {
+            assert_eq!(exit.status(), status, "{exit:?}");
+        }
+    }
+}

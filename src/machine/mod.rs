@@ -1,0 +1,350 @@
+//! A machine: one program with its registers, memory, engine and environment.
+//!
+//! Engines run guest code and stop; what a stop means is decided here, so that engines cannot differ in it: system
+//! calls, semihosting, `tohost`, limits. Several machines can exist in one process.
+
+mod config;
+mod exit;
+
+pub use config::{EngineKind, JIT_AVAILABLE, MachineConfig, MachineError};
+pub use exit::Exit;
+
+use crate::cpu::Cpu;
+use crate::elf::{Image, Layout, initial_stack, load};
+use crate::engine::{Budget, Engine, Stop, resume};
+use crate::interp;
+use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
+use crate::syscall::{Outcome, SyscallConfig, Syscalls};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Where [`Machine::call`] makes a function return to: in page 0, where nothing else can be.
+const RETURN_ADDRESS: u32 = 0xff0;
+/// The words around the `ebreak` of a semihosting call (RISC-V Semihosting 2.1): `slli x0, x0, 0x1f` before it and
+/// `srai x0, x0, 7` behind it.
+const SEMIHOSTING: (u32, u32) = (0x01f0_1013, 0x4070_5013);
+/// Pages beside the program's own that the heap leaves to the stack.
+const STACK_PAGES: u32 = 16;
+
+const RA: usize = 1;
+const SP: usize = 2;
+const GP: usize = 3;
+const A0: usize = 10;
+/// Registers that arguments are passed in: a0 to a7.
+const ARGUMENT_REGISTERS: usize = 8;
+
+/// One program, ready to run.
+pub struct Machine {
+    image: Image,
+    layout: Layout,
+    cpu: Cpu,
+    memory: Memory,
+    engine: Box<dyn Engine>,
+    syscalls: Syscalls,
+    budget: Budget,
+    timeout: Option<Duration>,
+    stop: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("layout", &self.layout)
+            .field("cpu", &self.cpu)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why [`Machine::call`] has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallError {
+    /// The program has no symbol of this name.
+    NoFunction,
+    /// There are more arguments than argument registers.
+    TooManyArguments,
+    /// The program ended before the function returned.
+    Ended(Exit),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::NoFunction => write!(f, "the program has no function of this name"),
+            CallError::TooManyArguments => {
+                write!(f, "at most {ARGUMENT_REGISTERS} arguments can be passed")
+            }
+            CallError::Ended(exit) => write!(f, "the program ended first: {exit:?}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl Machine {
+    /// Loads the program in this file.
+    ///
+    /// # Errors
+    /// Why the file cannot be run, or what the host refuses.
+    pub fn open(path: &Path, config: MachineConfig) -> Result<Machine, MachineError> {
+        Machine::new(Image::open(path)?, config)
+    }
+
+    /// Loads a program.
+    ///
+    /// # Errors
+    /// What does not fit, or what the host refuses.
+    pub fn new(image: Image, config: MachineConfig) -> Result<Machine, MachineError> {
+        let mut memory = config::make_memory(&config, &image)?;
+        let layout = load(&image, &mut memory, config.stack_size)?;
+        let sp = initial_stack(&mut memory, &layout, image.entry, &config.args, &config.env)?;
+        let mut cpu = Cpu {
+            pc: image.entry,
+            ..Cpu::default()
+        };
+        cpu.x[SP] = sp;
+        cpu.csr.enabled = image.is_bare_metal();
+        memory.set_watch(image.special.tohost);
+        let engine = config::make_engine(&config, &memory)?;
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let pages = |bytes: u32| bytes.div_ceil(PAGE_SIZE);
+        let own_pages = image.segments.iter().map(|s| pages(s.memsz));
+        let syscalls = Syscalls::new(SyscallConfig {
+            dirs: config.dirs,
+            args: config.args.iter().map(text).collect(),
+            heap_start: layout.heap.start,
+            heap_limit: layout.heap.end,
+            other_pages: own_pages.fold(STACK_PAGES, u32::saturating_add),
+            stack: (layout.stack.start, layout.stack.end),
+            stdin: config.stdin,
+            stdout: config.stdout,
+            stderr: config.stderr,
+            stat_layout: config.stat_layout,
+            stop_requested: config.stop_requested,
+        })?;
+        Ok(Machine {
+            image,
+            layout,
+            cpu,
+            memory,
+            engine,
+            syscalls,
+            budget: config
+                .max_insns
+                .map_or(Budget::Unlimited, Budget::Instructions),
+            timeout: config.timeout,
+            stop: config.stop,
+        })
+    }
+
+    /// Runs until the program ends or must stop. After [`Exit::MaxInsns`] and [`Exit::Interrupted`] it can go on.
+    pub fn run(&mut self) -> Exit {
+        let Some(timeout) = self.timeout else {
+            return self.run_to_end();
+        };
+        let (done, waiting) = channel::<()>();
+        let timed_out = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (stop, timed_out) = (Arc::clone(&self.stop), &timed_out);
+            scope.spawn(move || {
+                if waiting.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
+                    timed_out.store(true, Ordering::Release);
+                    stop.store(true, Ordering::Release);
+                }
+            });
+            let exit = self.run_to_end();
+            drop(done);
+            if exit == Exit::Interrupted && timed_out.load(Ordering::Acquire) {
+                Exit::Timeout
+            } else {
+                exit
+            }
+        })
+    }
+
+    fn run_to_end(&mut self) -> Exit {
+        loop {
+            let stop = self
+                .engine
+                .run(&mut self.cpu, &mut self.memory, &mut self.budget);
+            if let Some(exit) = self.act_on(stop) {
+                return exit;
+            }
+        }
+    }
+
+    /// Executes one instruction, whatever the limits. `None`: the program has not ended.
+    pub fn step(&mut self) -> Option<Exit> {
+        let stop = match interp::step(&mut self.cpu, &mut self.memory) {
+            Ok(()) if self.memory.watch_hit() => Stop::Watch,
+            Ok(()) => return None,
+            Err(stop) => stop,
+        };
+        self.act_on(stop)
+    }
+
+    /// Calls a function of the program and returns its a0. Its registers are those of the machine, except for the
+    /// arguments, `ra`, and `gp` where the program has not set it; afterwards they are as before.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&mut self, name: &str, args: &[u32]) -> Result<u32, CallError> {
+        let symbols = self.image.symbols();
+        let function = symbols.by_name(name).ok_or(CallError::NoFunction)?.addr;
+        let gp = symbols.by_name("__global_pointer$").map(|s| s.addr);
+        self.call_address(function, gp, args)
+    }
+
+    fn call_address(
+        &mut self,
+        function: u32,
+        gp: Option<u32>,
+        args: &[u32],
+    ) -> Result<u32, CallError> {
+        if args.len() > ARGUMENT_REGISTERS {
+            return Err(CallError::TooManyArguments);
+        }
+        let (registers, pc) = (self.cpu.x, self.cpu.pc);
+        self.cpu.x[A0..A0 + args.len()].copy_from_slice(args);
+        self.cpu.x[RA] = RETURN_ADDRESS;
+        self.cpu.x[SP] &= !15;
+        if let (0, Some(gp)) = (self.cpu.x[GP], gp) {
+            self.cpu.x[GP] = gp;
+        }
+        self.cpu.pc = function;
+        let exit = self.run();
+        let result = self.cpu.x[A0];
+        let returned = matches!(
+            exit,
+            Exit::Fault(Fault {
+                addr: RETURN_ADDRESS,
+                access: Access::Execute,
+                ..
+            })
+        );
+        if !returned {
+            return Err(CallError::Ended(exit));
+        }
+        (self.cpu.x, self.cpu.pc) = (registers, pc);
+        Ok(result)
+    }
+
+    /// Does what a stop asks for. `None`: go on.
+    fn act_on(&mut self, stop: Stop) -> Option<Exit> {
+        match stop {
+            Stop::Ecall => {
+                let outcome = self.syscalls.ecall(&mut self.cpu, &mut self.memory);
+                self.after_call(outcome)
+            }
+            Stop::Ebreak if self.at_semihosting_call() => {
+                let outcome = self.syscalls.semihost(&mut self.cpu, &mut self.memory);
+                self.after_call(outcome)
+            }
+            Stop::Ebreak => Some(Exit::Breakpoint),
+            Stop::Watch => self.read_tohost(),
+            Stop::Trap(trap) => Some(Exit::Trap(trap)),
+            Stop::Fault(fault) => Some(Exit::Fault(fault)),
+            Stop::Budget => Some(Exit::MaxInsns),
+            Stop::Interrupted => Some(Exit::Interrupted),
+        }
+    }
+
+    fn after_call(&mut self, outcome: Outcome) -> Option<Exit> {
+        match outcome {
+            Outcome::Continue => {
+                resume(&mut self.cpu, &mut self.budget);
+                None
+            }
+            Outcome::Exit(status) => Some(Exit::Status(status)),
+            Outcome::Killed(signal) => Some(Exit::Killed(signal)),
+            Outcome::Interrupted => Some(Exit::Interrupted),
+        }
+    }
+
+    fn at_semihosting_call(&mut self) -> bool {
+        let mut word = |addr| {
+            let mut bytes = [0; 4];
+            let read = self.memory.read(addr, &mut bytes);
+            read.ok().map(|()| u32::from_le_bytes(bytes))
+        };
+        let pc = self.cpu.pc;
+        word(pc.wrapping_sub(4)) == Some(SEMIHOSTING.0)
+            && word(pc.wrapping_add(4)) == Some(SEMIHOSTING.1)
+    }
+
+    /// What was written to `tohost`: 0 is nothing, 1 success, another odd value a failure (riscv-tests).
+    fn read_tohost(&mut self) -> Option<Exit> {
+        self.memory.clear_watch_hit();
+        let mut bytes = [0; 4];
+        let tohost = self.image.special.tohost?;
+        self.memory.read(tohost, &mut bytes).ok()?;
+        match u32::from_le_bytes(bytes) {
+            0 => None,
+            1 => Some(Exit::Status(0)),
+            odd if odd % 2 == 1 => Some(Exit::TohostFailure(odd >> 1)),
+            even => Some(Exit::TohostRequest(even)),
+        }
+    }
+
+    /// The words from `begin_signature` to `end_signature`, as riscv-arch-test compares them: one a line, 8
+    /// hexadecimal digits. `None` where the program has no such symbols, or they are not addresses of a range of
+    /// readable words.
+    pub fn signature(&mut self) -> Option<String> {
+        let begin = self.image.special.begin_signature?;
+        let end = self.image.special.end_signature?;
+        let mut text = String::new();
+        for addr in (begin..end).step_by(4) {
+            let mut bytes = [0; 4];
+            self.memory.read(addr, &mut bytes).ok()?;
+            text.push_str(&format!("{:08x}\n", u32::from_le_bytes(bytes)));
+        }
+        Some(text)
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Where the program's parts are.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Registers, pc and counters.
+    #[must_use]
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// The same, to change them.
+    pub fn cpu_mut(&mut self) -> &mut Cpu {
+        &mut self.cpu
+    }
+
+    /// The guest's memory.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The same, to read and change it.
+    pub fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// The environment, for its trace and its record of calls.
+    pub fn syscalls_mut(&mut self) -> &mut Syscalls {
+        &mut self.syscalls
+    }
+}
+
+#[cfg(test)]
+mod tests;

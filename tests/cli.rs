@@ -1,0 +1,195 @@
+//! The command line: options, streams, statuses and messages.
+
+mod common;
+
+use common::{assert_one_line, fixtures, run, rvjit, stderr, stdout};
+use std::fs;
+
+/// Runs the command in the folder of the fixtures.
+fn command(args: &[&str]) -> std::process::Output {
+    run(rvjit().current_dir(fixtures()).args(args))
+}
+
+#[test]
+fn usage_errors_are_one_line_and_125() {
+    let rows: [(&[&str], &str); 13] = [
+        (&["--bogus", "hello.elf"], "unexpected argument '--bogus'"),
+        (&["run"], "required arguments were not provided: <PROG>"),
+        (&["--engine", "fast", "hello.elf"], "invalid value 'fast'"),
+        (&["--placement", "x", "hello.elf"], "invalid value 'x'"),
+        (&["--memory", "5T", "hello.elf"], "not a size"),
+        (&["--memory", "4G", "hello.elf"], "less than 4G"),
+        (&["--stack", "0", "hello.elf"], "must not be 0"),
+        (
+            &["--stack", "4294901760", "hello.elf"],
+            "no room for a stack",
+        ),
+        (&["--timeout", "soon", "hello.elf"], "not a duration"),
+        (&["--max-insns", "-1", "hello.elf"], "-1"),
+        (&["--env", "=x", "hello.elf"], "write NAME=VALUE"),
+        (&["--dir", "", "hello.elf"], "no host directory"),
+        (&["--dir", "nowhere", "hello.elf"], "nowhere"),
+    ];
+    for (args, says) in rows {
+        let output = command(args);
+        assert_one_line(&output, &format!("{args:?}"));
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(125), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_and_version() {
+    for args in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let output = command(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(stdout(&output).contains("rvjit"), "{args:?}");
+        assert!(output.stderr.is_empty(), "{args:?}");
+    }
+    let help = stdout(&command(&["run", "--help"]));
+    for status in [124, 125, 126, 127, 130, 132, 133, 135, 137, 139, 152] {
+        assert!(help.contains(&format!("  {status}  ")), "{status}");
+    }
+    let nothing = command(&[]);
+    assert_eq!(nothing.status.code(), Some(125));
+    assert!(stderr(&nothing).contains("Usage:"));
+    assert!(nothing.stdout.is_empty());
+}
+
+#[test]
+fn run_may_be_left_out() {
+    for args in [
+        &["hello.elf"][..],
+        &["run", "hello.elf"],
+        &["--time", "hello.elf"],
+    ] {
+        let output = command(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(stdout(&output), "hello, world\n", "{args:?}");
+    }
+}
+
+#[test]
+fn everything_behind_the_program_reaches_the_guest() {
+    let args = ["--time", "--", "-x", "", "--help"];
+    let output = run(rvjit()
+        .current_dir(fixtures())
+        .arg("args_env.elf")
+        .args(args));
+    let text = stdout(&output);
+    assert!(text.contains("\nargc 6\n"), "{text}");
+    for (n, arg) in (1..).zip(args) {
+        assert!(text.contains(&format!("\nargv[{n}] = {arg:?}\n")), "{text}");
+    }
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn limits() {
+    let output = command(&["--max-insns", "50", "hello.elf"]);
+    assert_eq!(output.status.code(), Some(152));
+    assert_one_line(&output, "--max-insns");
+    assert!(stderr(&output).contains("--max-insns"));
+    let again = command(&["--max-insns", "50", "hello.elf"]);
+    assert_eq!(stderr(&again), stderr(&output), "the same place each time");
+
+    let output = command(&["--timeout", "30ms", "--engine", "interp", "fib.elf", "40"]);
+    assert_eq!(output.status.code(), Some(124));
+    assert_one_line(&output, "--timeout");
+    assert!(stderr(&output).contains("--timeout"));
+
+    let output = command(&["--strict-align", "misaligned.elf"]);
+    assert_eq!(output.status.code(), Some(135));
+    assert_one_line(&output, "--strict-align");
+
+    let output = command(&["--memory", "4K", "hello.elf"]);
+    assert_eq!(output.status.code(), Some(125));
+    assert_one_line(&output, "--memory");
+    assert!(stderr(&output).contains("--memory"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_report_names_program_function_address_and_reason() {
+    let output = command(&["nullcrash.elf"]);
+    assert_eq!(output.status.code(), Some(139));
+    let text = stderr(&output);
+    for part in [
+        "rvjit: nullcrash.elf: memory fault at pc 0x0001",
+        "(inner+0x",
+        "reading 0x00000000: null page",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.json");
+    let output = command(&["--report", &file.to_string_lossy(), "nullcrash.elf"]);
+    assert_eq!(output.status.code(), Some(139));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(report["status"], 139);
+    assert_eq!(report["function"], "inner");
+    assert_eq!(report["fault_address"], 0);
+    assert_eq!(report["registers"].as_array().map(Vec::len), Some(32));
+    let reason = report["reason"].as_str().unwrap_or_default();
+    assert!(
+        text.contains(reason) && reason.contains("null page"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn the_signature_goes_to_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("signature");
+    let output = command(&["--signature", &file.to_string_lossy(), "tohost_fail.elf"]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.lines().all(|line| line.len() == 8), "{text}");
+    assert_eq!(
+        text,
+        fs::read_to_string(fixtures().join("tohost_pass.signature")).unwrap()
+    );
+    let output = command(&["--signature", &file.to_string_lossy(), "hello.elf"]);
+    assert_eq!(output.status.code(), Some(125));
+    assert_one_line(&output, "no signature");
+}
+
+#[test]
+fn observers_write_to_standard_error_only() {
+    let output = command(&["--strace", "--time", "hello.elf"]);
+    assert_eq!(stdout(&output), "hello, world\n");
+    let text = stderr(&output);
+    assert!(
+        text.contains("write(1, \"hello, world\\n\", 13) = 13"),
+        "{text}"
+    );
+    assert!(text.contains("rvjit: load "), "{text}");
+    assert!(!text.contains('\x1b'), "no colours into a pipe");
+    let output = run(rvjit()
+        .env("RVJIT_LOG", "trace")
+        .arg(fixtures().join("hello.elf")));
+    assert_eq!(stdout(&output), "hello, world\n");
+}
+
+/// Nobody reads what the guest writes: it dies as a native program does.
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_kills() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let template = rvjit();
+    let mut command = std::process::Command::new(template.get_program());
+    command
+        .args(template.get_args())
+        .arg(fixtures().join("hello.elf"));
+    let output = command
+        .stdout(writer)
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let output = output
+        .and_then(std::process::Child::wait_with_output)
+        .unwrap();
+    assert_eq!(output.status.code(), Some(128 + 13));
+    assert_one_line(&output, "closed pipe");
+}

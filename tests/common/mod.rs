@@ -1,0 +1,119 @@
+//! What the integration tests share: running the built command, also when it is built for another host, and small
+//! ELF files with chosen defects.
+#![expect(
+    dead_code,
+    reason = "each test file is a crate of its own and uses a part of this; which part differs"
+)]
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+/// The built command. `CARGO_TARGET_<TRIPLE>_RUNNER` stands before it where that is set, as cargo itself does for
+/// tests: so the same tests run on a build for another host.
+pub(crate) fn rvjit() -> Command {
+    let binary = env!("CARGO_BIN_EXE_rvjit");
+    let runner = std::env::var(runner_variable()).unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let mut command = match words.next() {
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.args(words).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
+    command.timeout(Duration::from_secs(120));
+    command.env_remove("RVJIT_LOG");
+    command
+}
+
+/// The name that cargo gives the runner of this build's target.
+fn runner_variable() -> String {
+    let libc = if cfg!(target_env = "musl") {
+        "MUSL"
+    } else {
+        "GNU"
+    };
+    let system = if cfg!(target_os = "macos") {
+        "APPLE_DARWIN".to_owned()
+    } else {
+        format!("UNKNOWN_LINUX_{libc}")
+    };
+    let machine = std::env::consts::ARCH.to_uppercase();
+    format!("CARGO_TARGET_{machine}_{system}_RUNNER")
+}
+
+/// An engine and how its code reaches memory, as options of the command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EngineRow {
+    /// For messages.
+    pub(crate) name: &'static str,
+    /// The options.
+    pub(crate) options: &'static [&'static str],
+}
+
+/// Every way to run a program in this build.
+pub(crate) fn engines() -> Vec<EngineRow> {
+    let interp = [
+        (
+            "interp, paged",
+            ["--engine", "interp", "--placement", "paged"],
+        ),
+        (
+            "interp, window",
+            ["--engine", "interp", "--placement", "window"],
+        ),
+        (
+            "interp, identity",
+            ["--engine", "interp", "--placement", "identity"],
+        ),
+    ];
+    let jit = [
+        ("jit, paged", ["--engine", "jit", "--placement", "paged"]),
+        ("jit, window", ["--engine", "jit", "--placement", "window"]),
+        (
+            "jit, identity",
+            ["--engine", "jit", "--placement", "identity"],
+        ),
+    ];
+    let row = |(name, options): (&'static str, [&'static str; 4])| EngineRow {
+        name,
+        options: Box::leak(Box::new(options)),
+    };
+    let jit = jit.into_iter().filter(|_| rvjit::machine::JIT_AVAILABLE);
+    interp.into_iter().chain(jit).map(row).collect()
+}
+
+/// The folder of guest programs.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Runs a command; a time-out or a missing binary is a failed test.
+pub(crate) fn run(command: &mut Command) -> Output {
+    match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// What the command wrote to standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What the command wrote to standard output.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// One line on standard error that begins with `rvjit:`, and no word of a panic.
+pub(crate) fn assert_one_line(output: &Output, context: &str) {
+    let text = stderr(output);
+    assert_eq!(text.lines().count(), 1, "{context}: {text}");
+    assert!(text.starts_with("rvjit: "), "{context}: {text}");
+    assert!(text.ends_with('\n'), "{context}: {text}");
+    assert!(!text.contains("panicked"), "{context}: {text}");
+}

@@ -1,0 +1,89 @@
+//! Every fixture on every engine: exit status, standard output, and what is said about how it ended.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its input has failed"
+)]
+
+mod common;
+
+use common::{engines, fixtures, run, rvjit, stderr, stdout};
+use std::fs;
+
+/// A line of `fixtures/MANIFEST`.
+struct Row {
+    name: String,
+    args: Vec<String>,
+    status: i32,
+    says: String,
+}
+
+fn manifest() -> Vec<Row> {
+    let text = fs::read_to_string(fixtures().join("MANIFEST")).unwrap();
+    let lines = text
+        .lines()
+        .filter(|l| !l.starts_with('#') && !l.trim().is_empty());
+    lines
+        .map(|line| {
+            let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [name, args, status, says] = fields[..] else {
+                panic!("MANIFEST: {line}");
+            };
+            Row {
+                name: name.to_owned(),
+                args: args.split_whitespace().map(str::to_owned).collect(),
+                status: status.parse().unwrap(),
+                says: says.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// What is wrong with a fixture on an engine; empty where nothing is.
+fn problems(row: &Row, options: &[&str]) -> Vec<String> {
+    let program = row.name.split('.').next().unwrap_or_default();
+    let mut command = rvjit();
+    command.current_dir(fixtures()).arg("run").args(options);
+    let output = run(command.arg(format!("{program}.elf")).args(&row.args));
+    let expected = fs::read(fixtures().join(format!("{}.out", row.name))).unwrap();
+    let text = stderr(&output);
+    let mut problems = Vec::new();
+    if output.status.code() != Some(row.status) {
+        problems.push(format!("{}, not status {}", output.status, row.status));
+    }
+    if output.stdout != expected {
+        let expected = String::from_utf8_lossy(&expected);
+        problems.push(format!("stdout {:?}, not {expected:?}", stdout(&output)));
+    }
+    if !text.to_lowercase().contains(&row.says) {
+        problems.push(format!("stderr without {:?}", row.says));
+    }
+    // Where the row does not tell, a status that is not 0 may be the guest's own or a report.
+    let lines = text.lines().count();
+    let fits = match (row.says.is_empty(), row.status) {
+        (true, 0) => lines == 0,
+        (true, _) => lines <= 1,
+        (false, _) => lines == 1,
+    };
+    if !fits {
+        problems.push(format!("{lines} lines on stderr"));
+    }
+    if !problems.is_empty() && !text.is_empty() {
+        problems.push(format!("stderr: {text}"));
+    }
+    problems
+}
+
+#[test]
+fn every_fixture_on_every_engine() {
+    let rows = manifest();
+    assert!(rows.len() > 40, "{} fixtures", rows.len());
+    let mut failed = Vec::new();
+    for engine in engines() {
+        for row in &rows {
+            for problem in problems(row, engine.options) {
+                failed.push(format!("{} on {}: {problem}", row.name, engine.name));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
