@@ -24,7 +24,7 @@ pub(crate) fn rvjit() -> Command {
         }
         None => Command::new(binary),
     };
-    command.timeout(Duration::from_secs(120));
+    command.timeout(Duration::from_secs(60));
     command.env_remove("RVJIT_LOG");
     command
 }
