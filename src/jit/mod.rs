@@ -396,6 +396,9 @@ impl<B: Backend> Jit<B> {
                 self.arena.state().budget -= 1;
                 self.tell_budget(cpu, budget);
             }
+            if memory.watch_hit() {
+                return Ok(Err(Stop::Watch));
+            }
             if cache::is_fence_i(fences) {
                 let dead = self.cache.fence(memory);
                 self.unlink(&dead)?;
@@ -434,6 +437,9 @@ impl<B: Backend> Jit<B> {
             self.arena.state().budget -= 1;
             self.tell_budget(cpu, budget);
             self.heed_code_writes(memory)?;
+            if memory.watch_hit() {
+                return Ok(Err(Stop::Watch));
+            }
         }
         Ok(Err(Stop::Budget))
     }

@@ -4,11 +4,14 @@ use crate::elf::{ElfError, Image, LoadError};
 use crate::engine::Engine;
 use crate::exit_status;
 use crate::interp::Interpreter;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+use crate::jit;
 use crate::memory::table::{IDENTITY_LOWEST, PAGED_MOST_PAGES};
 use crate::memory::{Memory, MemoryConfig, MemoryError, Placement};
 use crate::syscall::abi::StatLayout;
 use crate::syscall::{DirGrant, Stream, SyscallError};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -38,7 +41,7 @@ impl EngineKind {
 }
 
 /// Whether this build has a JIT for the host that it runs on.
-pub const JIT_AVAILABLE: bool = false;
+pub const JIT_AVAILABLE: bool = cfg!(any(target_arch = "aarch64", target_arch = "x86_64"));
 
 /// What a machine is made with.
 #[derive(Debug)]
@@ -116,6 +119,8 @@ pub enum MachineError {
     Syscalls(SyscallError),
     /// There is no JIT for this host.
     NoJit,
+    /// The host refuses what the JIT needs.
+    JitRefused(io::Error),
     /// Strict alignment was asked for together with this placement.
     StrictAlign(Placement),
 }
@@ -131,6 +136,7 @@ impl MachineError {
             | MachineError::Memory(_)
             | MachineError::Syscalls(_)
             | MachineError::NoJit
+            | MachineError::JitRefused(_)
             | MachineError::StrictAlign(_) => exit_status::OWN_ERROR,
         }
     }
@@ -144,6 +150,9 @@ impl fmt::Display for MachineError {
             MachineError::Memory(source) => write!(f, "{source}"),
             MachineError::Syscalls(source) => write!(f, "{source}"),
             MachineError::NoJit => write!(f, "there is no jit for this host; use --engine interp"),
+            MachineError::JitRefused(source) => {
+                write!(f, "the host refuses what the jit needs: {source}")
+            }
             MachineError::StrictAlign(placement) => write!(
                 f,
                 "strict alignment needs the paged placement, not {}",
@@ -179,17 +188,39 @@ impl From<SyscallError> for MachineError {
     }
 }
 
-/// An engine of a kind that [`EngineKind::resolve`] gave.
+/// The engine asked for. Where the host refuses executable memory and no engine was named, the interpreter.
 pub(super) fn make_engine(
     config: &MachineConfig,
-    _memory: &Memory,
+    memory: &Memory,
 ) -> Result<Box<dyn Engine>, MachineError> {
-    match config.engine.resolve() {
-        EngineKind::Auto | EngineKind::Interp => Ok(Box::new(Interpreter {
-            stop: Some(Arc::clone(&config.stop)),
-        })),
-        EngineKind::Jit => Err(MachineError::NoJit),
+    if config.engine.resolve() == EngineKind::Jit {
+        match make_jit(config, memory) {
+            Ok(jit) => return Ok(jit),
+            Err(error) if config.engine == EngineKind::Jit => return Err(error),
+            Err(error) => log::warn!("{error}; interpreting"),
+        }
     }
+    Ok(Box::new(Interpreter {
+        stop: Some(Arc::clone(&config.stop)),
+    }))
+}
+
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, MachineError> {
+    let default = jit::JitConfig::default();
+    let jit_config = jit::JitConfig {
+        code_cache: config.code_cache.unwrap_or(default.code_cache),
+        ..default
+    };
+    match jit::for_host(memory, jit_config) {
+        Ok(jit) => Ok(Box::new(jit)),
+        Err(error) => Err(MachineError::JitRefused(error)),
+    }
+}
+
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+fn make_jit(_: &MachineConfig, _: &Memory) -> Result<Box<dyn Engine>, MachineError> {
+    Err(MachineError::NoJit)
 }
 
 /// Memory of the placement asked for, or of the first that works.
