@@ -69,7 +69,8 @@ pub enum Event {
 /// A host address and what leaving there means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
-    /// The faulting instruction, or the address after the call of the exit stub.
+    /// The faulting instruction, or the last byte of the call of the exit stub: an instruction may fault right behind
+    /// such a call.
     pub at: CodeOffset,
     /// What it means.
     pub event: Event,

@@ -132,22 +132,16 @@ impl Cache {
             .regions
             .partition_point(|region| region.start <= at)
             .checked_sub(1)?;
-        // The address after a call at the very end of a region belongs to it too.
-        (at.0 <= self.regions[index].start.0 + self.regions[index].len).then_some(index)
+        (at.0 < self.regions[index].start.0 + self.regions[index].len).then_some(index)
     }
 
     /// What leaving the code at this place means.
     #[must_use]
     pub fn event(&self, at: CodeOffset) -> Option<(usize, Event)> {
-        // Two regions may touch: the place after a call that ends one is where the next begins.
-        let last = self.region_at(at)?;
-        for index in [Some(last), last.checked_sub(1)].into_iter().flatten() {
-            let sites = &self.regions[index].output.sites;
-            if let Ok(found) = sites.binary_search_by_key(&at, |site| site.at) {
-                return Some((index, sites[found].event));
-            }
-        }
-        None
+        let index = self.region_at(at)?;
+        let sites = &self.regions[index].output.sites;
+        let found = sites.binary_search_by_key(&at, |site| site.at).ok()?;
+        Some((index, sites[found].event))
     }
 
     /// Enters a region, and write-protects the guest pages that it was read from. Returns the index.

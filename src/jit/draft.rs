@@ -57,7 +57,7 @@ impl<L: Copy> Draft<L> {
         CodeOffset(self.at.0 + u32::try_from(here).unwrap_or(u32::MAX))
     }
 
-    /// The instruction at `here` may fault, or the engine is left there: interpret the current position.
+    /// The instruction at `here` may fault: interpret the current position.
     pub fn site(&mut self, here: usize, resumes: bool) {
         if resumes {
             self.waiting_sites.push(self.output.sites.len());
@@ -70,10 +70,19 @@ impl<L: Copy> Draft<L> {
         self.output.sites.push(Site { at, event });
     }
 
-    /// The address after a call of the exit stub means this event.
+    /// A call of the exit stub, which ends at `here`, means this event.
     pub fn left(&mut self, here: usize, event: Event) {
-        let at = self.place(here);
+        let at = self.place(here - 1);
         self.output.sites.push(Site { at, event });
+    }
+
+    /// A call of the exit stub, which ends at `here`: interpret the current position, and go on wherever pc says.
+    pub fn left_to_interpret(&mut self, here: usize) {
+        let event = Event::Interpret {
+            position: self.position,
+            resume: None,
+        };
+        self.left(here, event);
     }
 
     /// The current position is to be interpreted from cold code at `label`.

@@ -30,7 +30,7 @@ use crate::engine::{Budget, Engine, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
 use crate::rv32::{Insn, decode};
-use crate::sys::signal::FaultGuard;
+use crate::sys::signal::{FAULT, FaultGuard};
 use arena::{Arena, EXIT_MISSED, JumpTableKind};
 use backend::{Backend, CodeOffset, Event, Options, Patch, Position, Stubs};
 use cache::Cache;
@@ -339,7 +339,12 @@ impl<B: Backend> Jit<B> {
             let missed = self.arena.state().missed;
             return Ok(Ok(Next::Pc(u32::try_from(missed).unwrap_or(0))));
         }
-        let place = usize::try_from(exit_at)
+        // After a call of the exit stub, its last byte stands for it; a fault is at its instruction.
+        let address = match exit_at & FAULT {
+            0 => exit_at - 1,
+            _ => exit_at & !FAULT,
+        };
+        let place = usize::try_from(address)
             .ok()
             .and_then(|address| self.code.place(address));
         let Some((region, event)) = place.and_then(|place| self.cache.event(place)) else {

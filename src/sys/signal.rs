@@ -15,6 +15,9 @@ use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+/// Set in [`Running::exit_at`] after a fault: the rest is the host pc of the instruction.
+pub const FAULT: u64 = 1 << 63;
+
 /// What the handler needs to know of the code that a thread is running.
 #[repr(C)]
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Running {
     pub code_end: usize,
     /// Where to continue after a fault.
     pub leave: usize,
-    /// Receives the host pc of a fault, or 1 for a jump to an empty slot of the jump table.
+    /// Receives the host pc of a fault and [`FAULT`], or 1 for a jump to an empty slot of the jump table.
     pub exit_at: *mut u64,
     /// Receives the address that could not be accessed.
     pub fault_address: *mut u64,
@@ -176,7 +179,7 @@ unsafe fn leave_code(
     let exit_at = match usize::try_from(pc) {
         // A jump to an empty slot: the index, `ror pc, 2`, is still in its scratch register.
         Ok(0) => 1,
-        Ok(at) if (running.code_start..running.code_end).contains(&at) => pc,
+        Ok(at) if (running.code_start..running.code_end).contains(&at) => pc | FAULT,
         _ => return false,
     };
     #[expect(

@@ -253,7 +253,7 @@ impl Backend for X86_64 {
 
     fn interpret(&mut self) {
         self.leave_insn();
-        self.draft.site(self.here(), false);
+        self.draft.left_to_interpret(self.here());
     }
 
     fn disassemble(code: &[u8], address: u64) -> (usize, String) {
