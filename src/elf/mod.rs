@@ -6,11 +6,13 @@
 
 mod error;
 mod layout;
+mod sections;
 mod stack;
 mod symbols;
 
 pub use error::{ElfError, LoadError};
 pub use layout::{Layout, load};
+pub use sections::{Section, sections};
 pub use stack::initial_stack;
 pub use symbols::{Symbol, SymbolKind, Symbols};
 
@@ -167,6 +169,12 @@ impl Image {
             tables,
             symbols: OnceLock::new(),
         })
+    }
+
+    /// The whole file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The bytes of a segment that come from the file.

@@ -114,6 +114,8 @@ pub struct Output {
     pub links: Vec<Link>,
     /// Where the code of each guest instruction begins, in emission order.
     pub map: Vec<(u32, CodeOffset)>,
+    /// Where the code that is hardly ever executed begins; it belongs to no guest instruction's line.
+    pub cold: CodeOffset,
     /// What [`Position::deferred`] indexes; element 0 is empty.
     pub deferred: Vec<Vec<crate::rv32::Insn>>,
     /// A short branch did not reach: the code is of no use, and the backend will do without short branches if asked

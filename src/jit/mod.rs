@@ -9,8 +9,10 @@
 //! arena     state and jump table                      (what code and engine share)
 //! cache     regions, entries, links, pages            (bookkeeping)
 //! enter     the call                                  (unsafe)
+//! ahead     translation for a reader, nothing is run  (either host)
 //! ```
 
+pub mod ahead;
 pub mod arena;
 pub mod arm64;
 pub mod backend;

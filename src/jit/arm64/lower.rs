@@ -182,6 +182,7 @@ impl Backend for Arm64 {
     }
 
     fn finish(&mut self) -> Output {
+        self.draft.output.cold = self.draft.place(self.here());
         for cold in self.draft.take_colds() {
             let start = self.here();
             let result = self.asm.bind(cold.label);

@@ -77,6 +77,7 @@ impl Backend for X86_64 {
     }
 
     fn finish(&mut self) -> Output {
+        self.draft.output.cold = self.draft.place(self.here());
         self.emit_special_divisions();
         for cold in self.draft.take_colds() {
             let start = self.here();

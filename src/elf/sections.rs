@@ -1,0 +1,70 @@
+//! The section table: what a linker leaves behind for tools. Nothing that runs a program depends on it.
+//!
+//! A damaged table is no reason to refuse a program: whatever cannot be read is left out.
+
+use super::CTX;
+use goblin::elf::section_header::{SHF_ALLOC, SHF_EXECINSTR, SectionHeader};
+use std::ops::Range;
+
+const SECTION_HEADER_SIZE: usize = 40;
+/// `sh_type` of a section without bytes in the file.
+const SHT_NOBITS: u32 = 8;
+
+/// A named part of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its name.
+    pub name: String,
+    /// Guest address; 0 where it is not loaded.
+    pub addr: u32,
+    /// Bytes.
+    pub size: u32,
+    /// Whether it holds instructions that are loaded.
+    pub code: bool,
+    /// Where its bytes are in the file.
+    pub data: Range<usize>,
+}
+
+/// The sections of any 32-bit little-endian ELF file, in the order of the table.
+#[must_use]
+pub fn sections(bytes: &[u8]) -> Vec<Section> {
+    read(bytes).unwrap_or_default()
+}
+
+fn read(bytes: &[u8]) -> Option<Vec<Section>> {
+    let header = goblin::elf::Elf::parse_header(bytes).ok()?;
+    if usize::from(header.e_shentsize) != SECTION_HEADER_SIZE {
+        return None;
+    }
+    let start = usize::try_from(header.e_shoff).ok()?;
+    let count = usize::from(header.e_shnum);
+    let table = bytes.get(start..start.checked_add(count * SECTION_HEADER_SIZE)?)?;
+    let headers: Vec<SectionHeader> = (0..count)
+        .map_while(|n| table.get(n * SECTION_HEADER_SIZE..(n + 1) * SECTION_HEADER_SIZE))
+        .filter_map(|one| SectionHeader::parse_from(one, 0, 1, CTX).ok()?.pop())
+        .collect();
+    let data = |header: &SectionHeader| -> Option<Range<usize>> {
+        let start = usize::try_from(header.sh_offset).ok()?;
+        let size = match header.sh_type {
+            SHT_NOBITS => 0,
+            _ => usize::try_from(header.sh_size).ok()?,
+        };
+        let range = start..start.checked_add(size)?;
+        bytes.get(range.clone())?;
+        Some(range)
+    };
+    let names = headers.get(usize::from(header.e_shstrndx)).and_then(data);
+    let names = bytes.get(names?)?;
+    let section = |header: &SectionHeader| {
+        let name = names.get(header.sh_name..)?.split(|&b| b == 0).next()?;
+        let flags = u64::from(SHF_ALLOC | SHF_EXECINSTR);
+        Some(Section {
+            name: String::from_utf8_lossy(name).into_owned(),
+            addr: u32::try_from(header.sh_addr).ok()?,
+            size: u32::try_from(header.sh_size).ok()?,
+            code: header.sh_flags & flags == flags && header.sh_type != SHT_NOBITS,
+            data: data(header)?,
+        })
+    };
+    Some(headers.iter().filter_map(section).collect())
+}
