@@ -10,30 +10,9 @@ set -euo pipefail
 command -v cargo >/dev/null || die "cargo is missing: see https://rustup.rs, or install the package cargo"
 
 triple=aarch64-unknown-linux-gnu
-runner=()
-if [ "$(uname -m)" != aarch64 ]; then
-    need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu \
-        /usr/aarch64-linux-gnu/lib/libc.so.6 libc6-dev-arm64-cross
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-    if [ -n "${RVJIT_ARM64_RUNNER:-}" ]; then
-        read -ra runner <<<"$RVJIT_ARM64_RUNNER"
-    else
-        need qemu-aarch64 qemu-user
-        runner=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
-    fi
-fi
-
-# Where rustup cannot fetch the target, Debian's own toolchain has it.
-if ! need_rust_target "$triple"; then
-    say "rustup cannot provide $triple; using Debian's toolchain"
-    if [ ! -e /usr/bin/rustc ] || ! RUSTC=/usr/bin/rustc has_rust_target "$triple"; then
-        as_root dpkg --add-architecture arm64
-        apt_install rustc-web libstd-rust-web-dev libstd-rust-web-dev:arm64
-    fi
-    export RUSTC=/usr/bin/rustc
-fi
-
+need_arm64
 cargo build --quiet --release --target "$triple" --manifest-path "$ROOT/Cargo.toml"
 [ $# -gt 0 ] || exit 0
 binary=${CARGO_TARGET_DIR:-$ROOT/target}/$triple/release/rvjit
+read -ra runner <<<"${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER:-}"
 exec "${runner[@]}" "$binary" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the golden encodings (tests/golden) against the disassemblers of binutils.
-# One function a target; a disassembler that is not installed is skipped, and said so.
+# One function a target.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -23,10 +23,7 @@ compare() {
 
 a64() {
     local objdump=aarch64-linux-gnu-objdump
-    if ! command -v "$objdump" >/dev/null; then
-        say "skipped: a64 (no $objdump; package binutils-aarch64-linux-gnu)"
-        return
-    fi
+    need "$objdump" binutils-aarch64-linux-gnu
     # Row n is at BASE + 4 n (BASE is in src/asm/a64/tests.rs); the words are little-endian.
     # objdump's comments (// ...) go, and blanks become one space.
     local hex
@@ -40,17 +37,15 @@ a64() {
 }
 
 x64() {
-    if ! command -v objdump >/dev/null || ! objdump --info | grep -q '^ *i386'; then
-        say "skipped: x64 (no objdump for x86-64)"
-        return
-    fi
+    local objdump=x86_64-linux-gnu-objdump
+    need "$objdump" binutils-x86-64-linux-gnu
     # All rows in one file. objdump prints the address, the bytes and the text; the golden
     # text of a branch is that at address 0, so the address is taken off its target.
     local hex address bytes text
     hex=$(cut -f1 "$ROOT/tests/golden/x64.txt" | tr -d '\n' | sed 's/../\\x&/g')
     # shellcheck disable=SC2059
     printf "$hex" >"$work/x64.bin"
-    objdump -D -b binary -m i386:x86-64 -M intel --insn-width=16 "$work/x64.bin" |
+    "$objdump" -D -b binary -m i386:x86-64 -M intel --insn-width=16 "$work/x64.bin" |
         grep -P '^ *[0-9a-f]+:\t' |
         while IFS=$'\t' read -r address bytes text; do
             read -r text <<<"$text"
@@ -83,10 +78,7 @@ rv32_objdump() {
 }
 
 rv32() {
-    if ! command -v riscv64-unknown-elf-objdump >/dev/null; then
-        say "skipped: rv32 (no riscv64-unknown-elf-objdump: package binutils-riscv64-unknown-elf)"
-        return
-    fi
+    need riscv64-unknown-elf-objdump binutils-riscv64-unknown-elf
     cut -f1 "$ROOT/tests/golden/rv32.txt" >"$work/rv32.words"
     rv32_objdump "$work/rv32.words" >"$work/rv32.txt"
     compare rv32

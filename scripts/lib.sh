@@ -70,3 +70,28 @@ newer() {
         [ "$output" -nt "$input" ] || return 1
     done
 }
+
+# need_arm64: what cargo needs to build for ARM64 Linux, in cargo's own variables, and what runs the
+# result here: nothing on ARM64, qemu-aarch64 elsewhere (or what RVJIT_ARM64_RUNNER says).
+need_arm64() {
+    local triple=aarch64-unknown-linux-gnu
+    if [ "$(uname -m)" != aarch64 ]; then
+        need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu \
+            /usr/aarch64-linux-gnu/lib/libc.so.6 libc6-dev-arm64-cross
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+        if [ -z "${RVJIT_ARM64_RUNNER:-}" ]; then
+            need qemu-aarch64 qemu-user
+            RVJIT_ARM64_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+        fi
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$RVJIT_ARM64_RUNNER
+    fi
+    # Where rustup cannot fetch the target, Debian's own toolchain has it.
+    if ! need_rust_target "$triple"; then
+        say "rustup cannot provide $triple; using Debian's toolchain"
+        if [ ! -e /usr/bin/rustc ] || ! RUSTC=/usr/bin/rustc has_rust_target "$triple"; then
+            as_root dpkg --add-architecture arm64
+            apt_install rustc-web libstd-rust-web-dev libstd-rust-web-dev:arm64
+        fi
+        export RUSTC=/usr/bin/rustc
+    fi
+}
