@@ -1,4 +1,4 @@
-//! rvjit runs static RV32IM programs.
+#![doc = include_str!("../README.md")]
 
 pub mod asm;
 pub mod cli;
