@@ -3,6 +3,7 @@
 use crate::cpu::Cpu;
 use crate::memory::{Fault, Memory};
 use std::fmt;
+use std::time::Duration;
 
 /// Why an engine stopped. `cpu.pc` is the address of the instruction concerned, which has not been executed;
 /// all registers are those before it.
@@ -87,4 +88,83 @@ pub fn resume(cpu: &mut Cpu, budget: &mut Budget) {
 pub trait Engine {
     /// Runs from `cpu.pc` until something happens that is not the engine's to handle.
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop;
+
+    /// What the engine is and has done so far.
+    fn stats(&self) -> EngineStats {
+        EngineStats::default()
+    }
+
+    /// The host code that it has made and not dropped since, in the order of host addresses.
+    fn host_code(&self) -> Vec<HostCode> {
+        Vec::new()
+    }
+}
+
+/// What an engine has done. An engine that does not translate leaves everything but its name at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineStats {
+    /// `jit` or `interp`.
+    pub engine: &'static str,
+    /// Regions translated.
+    pub regions: u64,
+    /// Blocks in them.
+    pub blocks: u64,
+    /// Guest instructions in them.
+    pub guest_insns: u64,
+    /// Bytes of host code made.
+    pub host_bytes: u64,
+    /// Time spent translating.
+    pub translate_time: Duration,
+    /// Direct branches pointed at code.
+    pub links: u64,
+    /// Indirect jumps that found no code.
+    pub misses: u64,
+    /// Instructions that code left to the interpreter.
+    pub interpreted: u64,
+    /// Times that all code was dropped.
+    pub flushes: u64,
+    /// Regions dropped because the guest changed their source.
+    pub invalidations: u64,
+    /// Times that code memory was opened for writing.
+    pub code_edits: u64,
+    /// Bytes of code memory in use.
+    pub code_used: usize,
+    /// Bytes of code memory in all.
+    pub code_capacity: usize,
+}
+
+impl Default for EngineStats {
+    fn default() -> EngineStats {
+        EngineStats {
+            engine: "interp",
+            regions: 0,
+            blocks: 0,
+            guest_insns: 0,
+            host_bytes: 0,
+            translate_time: Duration::ZERO,
+            links: 0,
+            misses: 0,
+            interpreted: 0,
+            flushes: 0,
+            invalidations: 0,
+            code_edits: 0,
+            code_used: 0,
+            code_capacity: 0,
+        }
+    }
+}
+
+/// Host code made from one stretch of guest code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostCode {
+    /// Host address of its first byte.
+    pub address: usize,
+    /// The code as it is now.
+    pub bytes: Vec<u8>,
+    /// Whether the guest can still reach it.
+    pub live: bool,
+    /// Guest pc, and the offset in `bytes` where its code begins, by offset.
+    pub map: Vec<(u32, u32)>,
+    /// Guest instructions beside the host instructions they became.
+    pub listing: String,
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_one_line, fixtures, run, rvjit, stderr, stdout};
+use common::{assert_one_line, assert_one_report, fixtures, run, rvjit, stderr, stdout};
 use std::fs;
 
 /// Runs the command in the folder of the fixtures.
@@ -90,19 +90,19 @@ fn everything_behind_the_program_reaches_the_guest() {
 fn limits() {
     let output = command(&["--max-insns", "50", "hello.elf"]);
     assert_eq!(output.status.code(), Some(152));
-    assert_one_line(&output, "--max-insns");
+    assert_one_report(&output, "--max-insns");
     assert!(stderr(&output).contains("--max-insns"));
     let again = command(&["--max-insns", "50", "hello.elf"]);
     assert_eq!(stderr(&again), stderr(&output), "the same place each time");
 
     let output = command(&["--timeout", "30ms", "--engine", "interp", "fib.elf", "40"]);
     assert_eq!(output.status.code(), Some(124));
-    assert_one_line(&output, "--timeout");
+    assert_one_report(&output, "--timeout");
     assert!(stderr(&output).contains("--timeout"));
 
     let output = command(&["--strict-align", "misaligned.elf"]);
     assert_eq!(output.status.code(), Some(135));
-    assert_one_line(&output, "--strict-align");
+    assert_one_report(&output, "--strict-align");
 
     let output = command(&["--memory", "4K", "hello.elf"]);
     assert_eq!(output.status.code(), Some(125));

@@ -3,7 +3,8 @@
 use super::args::RunArgs;
 use super::{Failure, say};
 use crate::machine::{Machine, MachineConfig};
-use crate::report::{Report, describe};
+use crate::report::json::NotRun;
+use crate::report::{Crash, Report, describe};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -21,8 +22,16 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (report, signature) = (args.report.clone(), args.signature.clone());
     let (time, strace) = (args.time, args.strace);
     let config = config(args)?;
-    let mut machine = Machine::open(Path::new(&program), config)
-        .map_err(|error| named(error.status(), &error))?;
+    let mut machine = match Machine::open(Path::new(&program), config) {
+        Ok(machine) => machine,
+        Err(error) => {
+            let failure = named(error.status(), &error);
+            if let Some(path) = report {
+                write_json(&path, &NotRun::new(name, failure.status, error.to_string()))?;
+            }
+            return Err(failure);
+        }
+    };
     if strace {
         let line = |text: &str| {
             let _ = writeln!(std::io::stderr(), "{text}");
@@ -32,8 +41,12 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let loaded = Instant::now();
     let exit = machine.run();
     let (load, run) = (loaded - start, loaded.elapsed());
+    let crash = Crash::new(exit, &mut machine);
     if let Some(reason) = describe(exit, &machine) {
         say(&format!("{name}: {reason}"));
+    }
+    if let Some(crash) = &crash {
+        let _ = write!(std::io::stderr(), "{crash}");
     }
     if time {
         let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
@@ -53,10 +66,8 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         write_file(&path, text.as_bytes())?;
     }
     if let Some(path) = report {
-        let report = Report::new(name, exit, &machine, load, run);
-        let mut text = serde_json::to_vec_pretty(&report).map_err(Failure::own)?;
-        text.push(b'\n');
-        write_file(&path, &text)?;
+        let report = Report::new(name, exit, &machine, crash, load, run);
+        write_json(&path, &report)?;
     }
     Ok(exit.status())
 }
@@ -64,6 +75,12 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes)
         .map_err(|error| Failure::own(format_args!("cannot write {}: {error}", path.display())))
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(Failure::own)?;
+    text.push(b'\n');
+    write_file(path, &text)
 }
 
 fn config(args: RunArgs) -> Result<MachineConfig, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! A damaged table is no reason to refuse a program: whatever cannot be read is left out.
 
-use super::CTX;
+use super::{CTX, Image};
 use goblin::elf::section_header::{SHF_ALLOC, SHF_EXECINSTR, SectionHeader};
 use std::ops::Range;
 
@@ -67,4 +67,37 @@ fn read(bytes: &[u8]) -> Option<Vec<Section>> {
         })
     };
     Some(headers.iter().filter_map(section).collect())
+}
+
+impl Image {
+    /// The bytes and the guest address of a section; `None` where there is none of this name.
+    #[must_use]
+    pub fn section(&self, name: &str) -> Option<(&[u8], u32)> {
+        let section = sections(&self.bytes).into_iter().find(|s| s.name == name)?;
+        Some((self.bytes.get(section.data)?, section.addr))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn sections_by_name() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let bytes = std::fs::read(fixtures.join("nullcrash.elf")).unwrap();
+        // The file cut behind its segments still runs, and has no sections.
+        let cut = Image::parse(bytes[..0x800].to_vec()).unwrap();
+        assert!(cut.section(".text").is_none());
+        let image = Image::parse(bytes).unwrap();
+        let text = image.section(".text").unwrap();
+        assert_eq!((text.0.len(), text.1), (0x618, 0x10074));
+        assert!(
+            image
+                .section(".debug_line")
+                .is_some_and(|s| s.0.len() > 100)
+        );
+        assert!(image.section(".debug").is_none(), "only a prefix");
+    }
 }

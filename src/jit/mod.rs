@@ -21,6 +21,7 @@ pub mod code;
 pub mod draft;
 pub mod enter;
 pub mod listing;
+mod observe;
 pub mod op;
 pub mod optimize;
 pub mod region;
@@ -28,7 +29,7 @@ pub mod translate;
 pub mod x86_64;
 
 use crate::cpu::Cpu;
-use crate::engine::{Budget, Engine, Stop, Trap};
+use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
 use crate::rv32::{Insn, decode};
@@ -504,6 +505,14 @@ impl<B: Backend> Engine for Jit<B> {
                 interp::Interpreter::default().run(cpu, memory, budget)
             }
         }
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.engine_stats()
+    }
+
+    fn host_code(&self) -> Vec<HostCode> {
+        self.code_made()
     }
 }
 

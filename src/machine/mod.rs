@@ -11,7 +11,7 @@ pub use exit::Exit;
 
 use crate::cpu::Cpu;
 use crate::elf::{Image, Layout, initial_stack, load};
-use crate::engine::{Budget, Engine, Stop, resume};
+use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
 use crate::syscall::{Outcome, SyscallConfig, Syscalls};
@@ -59,6 +59,19 @@ impl fmt::Debug for Machine {
             .field("budget", &self.budget)
             .finish_non_exhaustive()
     }
+}
+
+/// What an observer sees of a machine.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The program.
+    pub image: &'a Image,
+    /// Where its parts are.
+    pub layout: &'a Layout,
+    /// Registers and pc.
+    pub cpu: &'a Cpu,
+    /// Memory.
+    pub memory: &'a mut Memory,
 }
 
 /// Why [`Machine::call`] has no result.
@@ -338,6 +351,28 @@ impl Machine {
     /// The same, to read and change it.
     pub fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
+    }
+
+    /// What the engine is and has done so far.
+    #[must_use]
+    pub fn engine_stats(&self) -> EngineStats {
+        self.engine.stats()
+    }
+
+    /// The host code that the engine has made and not dropped since.
+    #[must_use]
+    pub fn host_code(&self) -> Vec<HostCode> {
+        self.engine.host_code()
+    }
+
+    /// The parts that an observer needs together; memory can be changed only by reading it, which may give it pages.
+    pub fn view(&mut self) -> View<'_> {
+        View {
+            image: &self.image,
+            layout: &self.layout,
+            cpu: &self.cpu,
+            memory: &mut self.memory,
+        }
     }
 
     /// The environment, for its trace and its record of calls.

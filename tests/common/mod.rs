@@ -1,6 +1,6 @@
 //! What the integration tests share: running the built command, also when it is built for another host, and small
 //! ELF files with chosen defects.
-#![expect(
+#![allow(
     dead_code,
     reason = "each test file is a crate of its own and uses a part of this; which part differs"
 )]
@@ -115,5 +115,18 @@ pub(crate) fn assert_one_line(output: &Output, context: &str) {
     assert_eq!(text.lines().count(), 1, "{context}: {text}");
     assert!(text.starts_with("rvjit: "), "{context}: {text}");
     assert!(text.ends_with('\n'), "{context}: {text}");
+    assert!(!text.contains("panicked"), "{context}: {text}");
+}
+
+/// One line on standard error that begins with `rvjit:`; all others are its details, which are indented.
+pub(crate) fn assert_one_report(output: &Output, context: &str) {
+    let text = stderr(output);
+    assert!(text.starts_with("rvjit: "), "{context}: {text}");
+    let details = text.lines().filter(|line| line.starts_with("  ")).count();
+    assert_eq!(text.lines().count(), details + 1, "{context}: {text}");
+    assert!(
+        text.contains("\n  backtrace:\n    #0 0x"),
+        "{context}: {text}"
+    );
     assert!(!text.contains("panicked"), "{context}: {text}");
 }

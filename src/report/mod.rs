@@ -1,11 +1,18 @@
-//! What a person is told about how a run ended: one line in words, and the same as JSON.
+//! What a person is told about how a run ended: one line in words, the details under it, and all of it as JSON.
+
+pub mod backtrace;
+mod cfi;
+pub mod crash;
+pub mod json;
+pub mod lines;
+pub mod names;
+
+pub use crash::Crash;
+pub use json::Report;
 
 use crate::engine::Trap;
 use crate::machine::{Exit, Machine};
 use crate::memory::{Fault, FaultKind, PAGE_SIZE};
-use serde::Serialize;
-use std::fmt::Write;
-use std::time::Duration;
 
 /// One line that says what happened, without the program's name; `None` where the program ended itself.
 #[must_use]
@@ -54,22 +61,10 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
 /// `pc 0x00010114 (main+0x10)`, or without the name where there is none.
 #[must_use]
 pub fn location(machine: &Machine, pc: u32) -> String {
-    let mut text = format!("pc {pc:#010x}");
-    if let Some((symbol, offset)) = machine.image().code_at(pc) {
-        let name = printable(&symbol.name);
-        // Writing to a String cannot fail.
-        let _ = match offset {
-            0 => write!(text, " ({name})"),
-            _ => write!(text, " ({name}+{offset:#x})"),
-        };
+    match names::symbol_offset(machine.image(), pc) {
+        Some(name) => format!("pc {pc:#010x} ({name})"),
+        None => format!("pc {pc:#010x}"),
     }
-    text
-}
-
-/// A name from a file, fit for a terminal.
-fn printable(name: &str) -> String {
-    let replace = |c: char| if c.is_control() { '?' } else { c };
-    name.chars().map(replace).collect()
 }
 
 fn fault_hint(machine: &Machine, fault: Fault) -> &'static str {
@@ -97,74 +92,4 @@ fn signal_name(signal: u8) -> Option<&'static str> {
         15 => "SIGTERM",
         _ => return None,
     })
-}
-
-/// How a run ended, for programs to read.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// The program's path.
-    pub program: String,
-    /// The exit status.
-    pub status: u8,
-    /// What happened in words; absent where the program ended itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Where it ended.
-    pub pc: u32,
-    /// The function it ended in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub function: Option<String>,
-    /// The address of a memory fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault_address: Option<u32>,
-    /// x0 to x31.
-    pub registers: [u32; 32],
-    /// Instructions executed, where they were counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instructions: Option<u64>,
-    /// The most memory pages in use at one time.
-    pub pages_peak: u32,
-    /// Seconds to load the program.
-    pub load_seconds: f64,
-    /// Seconds to run it.
-    pub run_seconds: f64,
-}
-
-impl Report {
-    /// The report on a run that ended so and took so long.
-    #[must_use]
-    pub fn new(
-        program: String,
-        exit: Exit,
-        machine: &Machine,
-        load: Duration,
-        run: Duration,
-    ) -> Report {
-        let cpu = machine.cpu();
-        let symbol = machine.image().code_at(cpu.pc);
-        Report {
-            program,
-            status: exit.status(),
-            reason: describe(exit, machine),
-            pc: cpu.pc,
-            function: symbol.map(|(symbol, _)| symbol.name.to_string()),
-            fault_address: match exit {
-                Exit::Fault(fault) => Some(fault.addr),
-                Exit::Status(_)
-                | Exit::TohostFailure(_)
-                | Exit::TohostRequest(_)
-                | Exit::Trap(_)
-                | Exit::Breakpoint
-                | Exit::Killed(_)
-                | Exit::Interrupted
-                | Exit::Timeout
-                | Exit::MaxInsns => None,
-            },
-            registers: cpu.x,
-            instructions: cpu.counting.then_some(cpu.instret),
-            pages_peak: machine.memory().pages_peak(),
-            load_seconds: load.as_secs_f64(),
-            run_seconds: run.as_secs_f64(),
-        }
-    }
 }

@@ -1,0 +1,330 @@
+//! Who called whom: the call stack of a guest that has stopped.
+//!
+//! Three ways up, the surest first: DWARF's call frame information; the chain of frame pointers, where it is one; and
+//! a search of the stack for words that are return addresses, which means that they point behind a call. Of those found by
+//! searching, the ones whose call goes to the function that must have been called are preferred. Only the first way is exact, so
+//! each frame says how it was found.
+
+use super::cfi::{CallFrames, Step};
+use crate::elf::{Image, Layout};
+use crate::memory::Memory;
+use crate::rv32::{Insn, Reg, decode};
+use serde::Serialize;
+use std::ops::Range;
+
+const RA: usize = 1;
+const SP: usize = 2;
+const S0: usize = 8;
+
+/// Frames that are looked for at most: enough to see that a recursion is one.
+pub const MOST_FRAMES: usize = 256;
+/// Words of the stack that one search looks at.
+const SEARCHED_WORDS: u32 = 4096;
+
+/// How a frame was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// It is where the guest stopped.
+    Pc,
+    /// By call frame information.
+    Cfi,
+    /// Its return address is in `ra`.
+    Register,
+    /// By the chain of frame pointers.
+    FramePointer,
+    /// By searching the stack.
+    Search,
+}
+
+/// One function that has not returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// The instruction it is at: the one that stopped, else the call.
+    pub pc: u32,
+    /// How it was found.
+    pub found: Found,
+}
+
+/// What finds the call stacks of one program.
+pub struct Unwinder<'a> {
+    image: &'a Image,
+    stack: Range<u32>,
+    frames: CallFrames<'a>,
+}
+
+impl std::fmt::Debug for Unwinder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unwinder")
+            .field("stack", &self.stack)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A caller as one of the ways finds it.
+struct Caller {
+    registers: [u32; 32],
+    return_address: u32,
+    found: Found,
+}
+
+impl<'a> Unwinder<'a> {
+    /// Reads the call frame information of a program.
+    #[must_use]
+    pub fn new(image: &'a Image, layout: &Layout) -> Unwinder<'a> {
+        Unwinder {
+            image,
+            stack: layout.stack.clone(),
+            frames: CallFrames::new(image),
+        }
+    }
+
+    /// The call stack, innermost first, of a guest with these registers; at most `most` frames.
+    pub fn backtrace(
+        &mut self,
+        pc: u32,
+        registers: &[u32; 32],
+        memory: &mut Memory,
+        most: usize,
+    ) -> Vec<Frame> {
+        let mut frames = vec![Frame {
+            pc,
+            found: Found::Pc,
+        }];
+        let (mut pc, mut registers) = (pc, *registers);
+        while frames.len() < most {
+            let innermost = frames.len() == 1;
+            let Some(caller) = self.caller(pc, &registers, innermost, memory) else {
+                break;
+            };
+            // Each frame is above the one it called; two with the same top are one that is never left.
+            let stuck = caller.registers[SP] < registers[SP]
+                || (caller.registers[SP] == registers[SP] && !innermost);
+            if stuck {
+                break;
+            }
+            pc = caller.return_address.wrapping_sub(4);
+            registers = caller.registers;
+            frames.push(Frame {
+                pc,
+                found: caller.found,
+            });
+        }
+        frames
+    }
+
+    fn caller(
+        &mut self,
+        pc: u32,
+        registers: &[u32; 32],
+        innermost: bool,
+        memory: &mut Memory,
+    ) -> Option<Caller> {
+        if let Step::Caller {
+            registers: caller,
+            pc: return_address,
+            saved,
+        } = self.frames.step(pc, registers, memory)
+        {
+            // A function in the middle of the stack has saved its return address, unless it has none to go to.
+            let plausible = (saved || innermost) && call_before(memory, return_address).is_some();
+            return plausible.then_some(Caller {
+                registers: caller,
+                return_address,
+                found: Found::Cfi,
+            });
+        }
+        let by_chain = Self::by_frame_pointer(registers, innermost, memory);
+        if let Some(mut caller) = by_chain
+            && self.stack.contains(&(caller.registers[SP].wrapping_sub(1)))
+        {
+            caller.found = Found::FramePointer;
+            return Some(caller);
+        }
+        if innermost && let Some(caller) = self.by_register(pc, registers, memory) {
+            return Some(caller);
+        }
+        self.by_search(pc, registers, memory)
+    }
+
+    /// The frame pointer points at the caller's stack, below it the return address and the caller's frame pointer
+    /// (RISC-V psABI, "Frame Pointer Convention"); a leaf function saves only the latter.
+    fn by_frame_pointer(
+        registers: &[u32; 32],
+        innermost: bool,
+        memory: &mut Memory,
+    ) -> Option<Caller> {
+        let (fp, sp) = (registers[S0], registers[SP]);
+        if !fp.is_multiple_of(16) || fp <= sp || fp - sp > 1 << 20 {
+            return None;
+        }
+        let high = word(memory, fp - 4)?;
+        let (return_address, saved) = if call_before(memory, high).is_some() {
+            (high, word(memory, fp - 8)?)
+        } else if innermost && call_before(memory, registers[RA]).is_some() {
+            (registers[RA], high)
+        } else {
+            return None;
+        };
+        // The end of the chain is 0; else it goes up.
+        if saved != 0 && saved < fp {
+            return None;
+        }
+        let mut caller = *registers;
+        caller[SP] = fp;
+        caller[S0] = saved;
+        caller[RA] = return_address;
+        Some(Caller {
+            registers: caller,
+            return_address,
+            found: Found::FramePointer,
+        })
+    }
+
+    /// Where the innermost function has called nobody yet, `ra` says who called it.
+    fn by_register(&self, pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Option<Caller> {
+        let return_address = registers[RA];
+        let call = call_before(memory, return_address)?;
+        let own = self.function(pc);
+        // A return address into the function itself is most likely of a call that it has made.
+        let returned = own.is_some() && self.function(return_address) == own;
+        let matches = match (call.target, own) {
+            (Some(target), Some(own)) => self.function(target) == Some(own),
+            _ => true,
+        };
+        (!returned && matches).then_some(Caller {
+            registers: *registers,
+            return_address,
+            found: Found::Register,
+        })
+    }
+
+    fn by_search(&self, pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Option<Caller> {
+        let start = registers[SP] & !3;
+        if !self.stack.contains(&start) {
+            return None;
+        }
+        let end = start.saturating_add(4 * SEARCHED_WORDS).min(self.stack.end);
+        let own = self.function(pc);
+        let mut first = None;
+        for at in (start..end).step_by(4) {
+            let return_address = word(memory, at)?;
+            let Some(call) = call_before(memory, return_address) else {
+                continue;
+            };
+            let matches = match (call.target, own) {
+                (Some(target), Some(own)) => self.function(target) == Some(own),
+                // Called through a pointer, by somebody.
+                (None, _) => true,
+                (Some(_), None) => false,
+            };
+            if matches || first.is_none() {
+                let mut caller = *registers;
+                caller[SP] = at + 4;
+                caller[RA] = return_address;
+                first = Some(Caller {
+                    registers: caller,
+                    return_address,
+                    found: Found::Search,
+                });
+            }
+            if matches {
+                break;
+            }
+        }
+        first
+    }
+
+    /// The address of the function that an address is in.
+    fn function(&self, pc: u32) -> Option<u32> {
+        self.image.code_at(pc).map(|(symbol, _)| symbol.addr)
+    }
+}
+
+/// A call; its target where the instructions tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) target: Option<u32>,
+}
+
+/// The call that would return to an address; `None` where it is no return address.
+pub(super) fn call_before(memory: &mut Memory, return_address: u32) -> Option<Call> {
+    if !return_address.is_multiple_of(4) || return_address < 4 {
+        return None;
+    }
+    let at = return_address - 4;
+    memory.fetch(return_address).ok()?;
+    let links = |rd: Reg| rd == Reg::RA || rd == Reg::T0;
+    match decode(memory.fetch(at).ok()?)? {
+        Insn::Jal { rd, offset } if links(rd) => Some(Call {
+            target: Some(at.wrapping_add_signed(offset)),
+        }),
+        Insn::Jalr { rd, rs1, offset } if links(rd) => {
+            let before = at.wrapping_sub(4);
+            let target = match memory.fetch(before).ok().and_then(decode) {
+                Some(Insn::Auipc { rd, imm }) if rd == rs1 => {
+                    Some(before.wrapping_add(imm).wrapping_add_signed(offset))
+                }
+                _ => None,
+            };
+            Some(Call { target })
+        }
+        _ => None,
+    }
+}
+
+fn word(memory: &mut Memory, addr: u32) -> Option<u32> {
+    let mut bytes = [0; 4];
+    memory.read(addr, &mut bytes).ok()?;
+    Some(u32::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Machine, MachineConfig};
+    use crate::syscall::Stream;
+    use std::path::Path;
+
+    /// The frames of a fixture that dies; with `sections` false the file has lost everything that tools look at.
+    fn frames(name: &str, sections: bool) -> Vec<Frame> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures")
+            .join(name);
+        let mut bytes = std::fs::read(path).unwrap();
+        if !sections {
+            bytes[32..36].fill(0); // e_shoff
+            bytes[48..52].fill(0); // e_shnum, e_shstrndx
+        }
+        let config = MachineConfig {
+            stdout: Stream::Null,
+            ..MachineConfig::default()
+        };
+        let mut machine = Machine::new(Image::parse(bytes).unwrap(), config).unwrap();
+        machine.run();
+        let view = machine.view();
+        let (pc, x) = (view.cpu.pc, view.cpu.x);
+        Unwinder::new(view.image, view.layout).backtrace(pc, &x, view.memory, MOST_FRAMES)
+    }
+
+    #[test]
+    fn three_ways_find_the_same_calls() {
+        let exact = frames("nullcrash.elf", true);
+        let pcs = |frames: &[Frame]| frames.iter().map(|f| f.pc).collect::<Vec<_>>();
+        assert_eq!(exact.len(), 5);
+        assert!(exact[1..].iter().all(|f| f.found == Found::Cfi));
+        let chain = frames("nullcrash.elf", false);
+        assert_eq!(pcs(&chain), pcs(&exact));
+        assert!(chain[1..].iter().all(|f| f.found == Found::FramePointer));
+        // No call frame information and no frame pointers; the return address of a jump to nowhere is in `ra`.
+        let search = frames("fault_jump_null.elf", true);
+        let found: Vec<Found> = search.iter().map(|f| f.found).collect();
+        assert_eq!(found, [Found::Pc, Found::Register, Found::Search]);
+        assert_eq!(search[0].pc, 0);
+    }
+
+    #[test]
+    fn a_recursion_without_end_has_a_last_frame() {
+        assert_eq!(frames("fault_stack_overflow.elf", true).len(), MOST_FRAMES);
+    }
+}

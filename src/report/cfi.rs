@@ -1,0 +1,154 @@
+//! One step up the call stack by DWARF's call frame information (DWARF 5, 6.4).
+
+use super::lines::Slice;
+use crate::elf::Image;
+use crate::memory::Memory;
+use gimli::{
+    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, FrameDescriptionEntry,
+    LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection,
+};
+
+const RA: usize = 1;
+const SP: usize = 2;
+
+type Entry<'a> = (u32, u32, FrameDescriptionEntry<Slice<'a>>);
+
+/// One of the two sections, and its entries by address.
+struct Section<'a, S> {
+    section: S,
+    bases: BaseAddresses,
+    entries: Vec<Entry<'a>>,
+}
+
+/// The call frame information of a program.
+pub(super) struct CallFrames<'a> {
+    debug: Option<Section<'a, DebugFrame<Slice<'a>>>>,
+    eh: Option<Section<'a, EhFrame<Slice<'a>>>>,
+    context: UnwindContext<usize>,
+}
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The caller's registers, and the address that it continues at.
+    Caller {
+        /// x0 to x31; those that nobody saved hold what they held.
+        registers: [u32; 32],
+        /// The return address.
+        pc: u32,
+        /// Whether it was saved in memory; else it is still in its register, as in a leaf function.
+        saved: bool,
+    },
+    /// Nothing describes this address, or the description cannot be followed.
+    Unknown,
+}
+
+impl<'a> CallFrames<'a> {
+    pub(super) fn new(image: &'a Image) -> CallFrames<'a> {
+        let slice = |name| Some(EndianSlice::new(image.section(name)?.0, LittleEndian));
+        let debug = slice(".debug_frame").map(|bytes| {
+            let mut section = DebugFrame::from(bytes);
+            // Old versions of the section do not tell.
+            section.set_address_size(4);
+            Section::new(section, BaseAddresses::default())
+        });
+        let eh = slice(".eh_frame").map(|bytes| {
+            let mut section = EhFrame::from(bytes);
+            section.set_address_size(4);
+            let address = |name| image.section(name).map_or(0, |found| u64::from(found.1));
+            let bases = BaseAddresses::default()
+                .set_eh_frame(address(".eh_frame"))
+                .set_text(address(".text"));
+            Section::new(section, bases)
+        });
+        CallFrames {
+            debug,
+            eh,
+            context: UnwindContext::new(),
+        }
+    }
+
+    /// The caller of the function that `pc` is in.
+    pub(super) fn step(&mut self, pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Step {
+        let context = &mut self.context;
+        let debug = self.debug.as_ref();
+        let step = debug.and_then(|section| section.step(pc, registers, memory, context));
+        let eh = self.eh.as_ref();
+        step.or_else(|| eh?.step(pc, registers, memory, context))
+            .unwrap_or(Step::Unknown)
+    }
+}
+
+impl<'a, S: UnwindSection<Slice<'a>>> Section<'a, S> {
+    fn new(section: S, bases: BaseAddresses) -> Section<'a, S> {
+        let mut entries = Vec::new();
+        let mut all = section.entries(&bases);
+        // Whatever is damaged ends the list.
+        while let Ok(Some(entry)) = all.next() {
+            let CieOrFde::Fde(partial) = entry else {
+                continue;
+            };
+            if let Ok(fde) = partial.parse(S::cie_from_offset)
+                && let Ok(start) = u32::try_from(fde.initial_address())
+                && let Ok(end) = u32::try_from(fde.end_address())
+            {
+                entries.push((start, end, fde));
+            }
+        }
+        entries.sort_by_key(|entry| entry.0);
+        Section {
+            section,
+            bases,
+            entries,
+        }
+    }
+
+    fn step(
+        &self,
+        pc: u32,
+        registers: &[u32; 32],
+        memory: &mut Memory,
+        context: &mut UnwindContext<usize>,
+    ) -> Option<Step> {
+        let before = self.entries.partition_point(|entry| entry.0 <= pc);
+        let (_, end, fde) = self.entries.get(before.checked_sub(1)?)?;
+        if pc >= *end {
+            return None;
+        }
+        let row = fde
+            .unwind_info_for_address(&self.section, &self.bases, context, pc.into())
+            .ok()?;
+        let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else {
+            return None;
+        };
+        let base = *registers.get(usize::from(register.0))?;
+        let cfa = add(base, offset)?;
+        let mut caller = *registers;
+        caller[SP] = cfa;
+        let mut saved = false;
+        for number in 1..32_u16 {
+            let place = usize::from(number);
+            caller[place] = match row.register(Register(number)) {
+                RegisterRule::Offset(offset) => {
+                    saved |= place == RA;
+                    let mut bytes = [0; 4];
+                    memory.read(add(cfa, offset)?, &mut bytes).ok()?;
+                    u32::from_le_bytes(bytes)
+                }
+                RegisterRule::ValOffset(offset) => add(cfa, offset)?,
+                RegisterRule::Register(other) => *registers.get(usize::from(other.0))?,
+                // No rule: unchanged, or gone.
+                _ => continue,
+            };
+        }
+        Some(Step::Caller {
+            registers: caller,
+            pc: caller[RA],
+            saved,
+        })
+    }
+}
+
+fn add(base: u32, offset: i64) -> Option<u32> {
+    Some(base.wrapping_add_signed(i32::try_from(offset).ok()?))
+}
