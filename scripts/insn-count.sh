@@ -5,6 +5,7 @@
 #   -o FILE     write the counts there, not to stderr
 #   --maps      also by file that the code came from; [anonymous] is code made at run time
 #   --buckets   also by MiB of address space
+#   --blocks    also by translation block: address, instructions, runs
 #   --range     also within [START, END), in hex
 # Example: insn-count.sh --maps target/aarch64-unknown-linux-gnu/release/rvjit run a.elf
 set -euo pipefail
@@ -17,6 +18,7 @@ while [ $# -gt 0 ]; do
     -o) rm -f "$2" && options+=",out=$2" && shift 2 ;;
     --maps) options+=",maps=on" && shift ;;
     --buckets) options+=",buckets=on" && shift ;;
+    --blocks) options+=",blocks=on" && shift ;;
     --range) options+=",range=$2" && shift 2 ;;
     -*) die "unknown option $1" ;;
     *) break ;;

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import modes
 import programs
+from classes import classes
 from measure import Runner
 
 SECTIONS = {
@@ -16,6 +17,7 @@ SECTIONS = {
     "hello": ("Hello world", modes.hello),
     "short_total": ("Short programs", modes.short_total),
     "growth": ("Growth", modes.growth),
+    "classes": ("Where instructions go", classes),
 }
 MARKS = ("<!-- bench.sh: from here -->", "<!-- bench.sh: to here -->")
 
@@ -31,6 +33,7 @@ def parse():
     mode.add_argument("--hello", action="store_true", help="hello world as a whole process")
     mode.add_argument("--short-total", action="store_true", help="all short runs together")
     mode.add_argument("--growth", action="store_true", help="time and memory against work, code, memory")
+    mode.add_argument("--classes", action="store_true", help="host instructions by guest class")
     mode.add_argument("--all", action="store_true", help="all of these")
     parser.add_argument("--short", action="store_true", help="times of the short runs")
     parser.add_argument("--quick", action="store_true", help="fewer runs of hello world")
@@ -43,6 +46,10 @@ def parse():
         "--rvjit", action="append", metavar="BIN", help="this build (repeatable, to compare builds)"
     )
     parser.add_argument("--rvjit-arm64", dest="arm64", metavar="BIN", help="this build for --expansion")
+    parser.add_argument(
+        "--target", choices=["arm64", "x86-64"], help="the host for --classes, if only one [both]"
+    )
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="hottest instructions in --classes")
     parser.add_argument("--no-build", action="store_true", help="build no guests and no rvjit")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     parser.add_argument(

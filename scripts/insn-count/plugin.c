@@ -5,6 +5,8 @@
  *   range=START-END  also count what is executed in [START, END) (hex; up to 16 of them)
  *   maps=on          also a line for each file, or anonymous memory, that code ran from
  *   buckets=on       also a line for each MiB that code ran from
+ *   blocks=on        also a line for each translation block: its address, its
+ *                    instructions, how often it ran; a block may have several lines
  *
  * Counters are added to inline at the start of each translation block, so the figures
  * repeat exactly; a block left half-way by a signal counts whole. Additions are not
@@ -38,7 +40,7 @@ EXPORT int qemu_plugin_version = 1;
 
 static uint64_t total;
 static const char *out_file;
-static int want_maps, want_buckets;
+static int want_maps, want_buckets, want_blocks;
 
 enum { MAX_RANGES = 16 };
 static struct range {
@@ -64,6 +66,21 @@ static uint64_t *page_counter(uint64_t address) {
     return &elsewhere;
 }
 
+static struct block {
+    uint64_t start, insns, runs;
+    struct block *next;
+} *blocks;
+
+static void count_block(struct qemu_plugin_tb *tb, size_t n) {
+    struct block *block = calloc(1, sizeof *block);
+    if (!block || n == 0) return;
+    block->start = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
+    block->insns = n;
+    block->next = blocks;
+    blocks = block;
+    qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &block->runs, 1);
+}
+
 static void on_block(plugin_id id, struct qemu_plugin_tb *block) {
     size_t n = qemu_plugin_tb_n_insns(block);
     (void)id;
@@ -78,6 +95,7 @@ static void on_block(plugin_id id, struct qemu_plugin_tb *block) {
             qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD_U64, &ranges[r].count,
                                                      inside);
     }
+    if (want_blocks) count_block(block, n);
     if (!want_maps && !want_buckets) return;
     for (size_t i = 0; i < n;) {
         uint64_t at = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, i)), here = 0;
@@ -162,6 +180,10 @@ static void on_exit_of_program(plugin_id id, void *data) {
     if (want_maps || want_buckets) qsort(slots, SLOTS, sizeof slots[0], by_page);
     if (want_maps) print_maps(out);
     if (want_buckets) print_buckets(out);
+    for (struct block *block = blocks; block; block = block->next)
+        if (block->runs)
+            fprintf(out, "block 0x%" PRIx64 " %" PRIu64 " %" PRIu64 "\n", block->start,
+                    block->insns, block->runs);
     if (elsewhere) fprintf(out, "unplaced %" PRIu64 "\n", elsewhere);
     if (out != stderr) fclose(out);
 }
@@ -176,6 +198,8 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct qemu_info *info, int a
             want_maps = 1;
         } else if (strcmp(argv[i], "buckets=on") == 0) {
             want_buckets = 1;
+        } else if (strcmp(argv[i], "blocks=on") == 0) {
+            want_blocks = 1;
         } else if (range_count < MAX_RANGES && sscanf(argv[i], "range=%" SCNx64 "-%" SCNx64,
                                                       &range->start, &range->end) == 2) {
             range_count++;
