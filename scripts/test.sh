@@ -25,6 +25,9 @@ need gcc gcc make make perl perl awk gawk diff diffutils xz xz-utils \
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
+# What hangs, fails: no step takes a tenth of this on a machine of two cores.
+limit=(timeout --kill-after=10 2400)
+
 passed=0 failed=0 summary=()
 
 # account STEP STATUS SECONDS: adds to the totals. A step counts the tests that it reports, or as one.
@@ -74,14 +77,14 @@ trap '[ ${#running[@]} -eq 0 ] || kill "${running[@]}" 2>/dev/null' EXIT
 
 # The same suite for ARM64, where the machine is another. cargo's own variables say how to link and run.
 arm64_tests() {
-    need_arm64 && cargo test --locked --no-fail-fast --target "$arm64" "$@"
+    need_arm64 && "${limit[@]}" cargo test --locked --no-fail-fast --target "$arm64" "$@"
 }
 
 # scripts/arm64.sh without arguments builds; with them it would build each time.
 arm64_guests() {
     local runner
     need_arm64 && read -ra runner <<<"${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER:-}" &&
-        scripts/check-guests.sh "${runner[@]}" "$target/$arm64/release/rvjit" run "$@"
+        "${limit[@]}" scripts/check-guests.sh "${runner[@]}" "$target/$arm64/release/rvjit" run "$@"
 }
 
 mac_check() {
@@ -99,7 +102,7 @@ cargo_runner() {
         cd guests/rust-hello &&
             CARGO_TARGET_RISCV32IM_UNKNOWN_NONE_ELF_RUNNER="$target/release/rvjit run" \
                 CARGO_TARGET_DIR=$ROOT/target/guests/work/rust-hello \
-                cargo run --quiet --release
+                "${limit[@]}" cargo run --quiet --release
     ) >"$logs/cargo-runner.out" && diff guests/expected/rust-hello.short.out "$logs/cargo-runner.out"
 }
 
@@ -107,7 +110,7 @@ begin guests-build scripts/build-guests.sh
 step format cargo fmt --check
 step shellcheck shellcheck -x scripts/*.sh .ci/run
 step clippy cargo clippy --locked --all-targets -- -D warnings
-step tests cargo test --locked --no-fail-fast
+step tests "${limit[@]}" cargo test --locked --no-fail-fast
 step encodings scripts/check-encodings.sh
 step macos mac_check
 if [ "$(uname -m)" != aarch64 ]; then
@@ -117,11 +120,12 @@ step release cargo build --locked --release
 step arm64-release scripts/arm64.sh
 finish guests-build
 step fixtures-qemu scripts/build-fixtures.sh --verify
-for engine in "jit --placement auto" "jit --placement window" "jit --placement paged" interp; do
-    # shellcheck disable=SC2086 # the engine and its options are words
-    step "guests-${engine//[^a-z]/}" scripts/check-guests.sh "$target/release/rvjit" run --engine $engine
+native_guests=("${limit[@]}" scripts/check-guests.sh)
+for placement in auto window paged; do
+    step "guests-jit-$placement" "${native_guests[@]}" "$target/release/rvjit" run --engine jit --placement "$placement"
 done
-step guests-long scripts/check-guests.sh --long "$target/release/rvjit" run
+step guests-interp "${native_guests[@]}" "$target/release/rvjit" run --engine interp
+step guests-jit-long "${native_guests[@]}" --long "$target/release/rvjit" run --engine jit
 if [ "$(uname -m)" != aarch64 ]; then
     step guests-arm64 arm64_guests --engine jit
     step guests-arm64-paged arm64_guests --engine jit --placement paged
