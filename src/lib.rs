@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod elf;
 pub mod engine;
 pub mod exit_status;
+pub mod inspect;
 pub mod interp;
 pub mod jit;
 pub mod machine;

@@ -1,0 +1,227 @@
+//! The functions of a program: by its symbols, and where it has none, by what a scan from the entry calls.
+
+use super::scan::Scan;
+use crate::elf::{Image, SymbolKind, sections};
+use crate::memory::{Memory, Permissions};
+use std::fmt;
+use std::ops::Range;
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name; one that the address gives where the program has none.
+    pub name: String,
+    /// Its addresses: multiples of 4, and at least one instruction.
+    pub range: Range<u32>,
+}
+
+/// Where the program's instructions are, by address: its sections of code, or all that can be executed where the file
+/// does not tell.
+#[must_use]
+pub fn code_ranges(image: &Image) -> Vec<Range<u32>> {
+    let executable = || {
+        let may = |s: &&crate::elf::Segment| s.permissions.is_some_and(Permissions::executable);
+        image.segments.iter().filter(may)
+    };
+    let section_ranges = sections(image.bytes()).into_iter().filter_map(|section| {
+        let range = aligned(section.addr, u64::from(section.addr) + u64::from(section.size))?;
+        let inside = |s: &crate::elf::Segment| {
+            s.contains(range.start) && u64::from(range.end) <= s.end().next_multiple_of(4)
+        };
+        (section.code && executable().any(inside)).then_some(range)
+    });
+    let mut ranges: Vec<Range<u32>> = section_ranges.collect();
+    if ranges.is_empty() {
+        ranges = executable()
+            .filter_map(|s| {
+                let end = u64::from(s.vaddr) + image.data(s).len() as u64;
+                aligned(s.vaddr, end)
+            })
+            .collect();
+    }
+    ranges.sort_by_key(|range| range.start);
+    ranges
+}
+
+/// Whole words.
+fn aligned(start: u32, end: u64) -> Option<Range<u32>> {
+    let start = start.checked_next_multiple_of(4)?;
+    let end = u32::try_from(end & !3).unwrap_or(!3);
+    (start < end).then_some(start..end)
+}
+
+/// All functions, by address.
+#[must_use]
+pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
+    let mut found = Vec::new();
+    for range in code_ranges(image) {
+        by_symbols(image, &range, &mut found);
+    }
+    by_reach(image, memory, &mut found);
+    found.sort_by_key(|f| f.range.start);
+    found
+}
+
+/// What the symbols inside a range of code name. A label inside a function whose size is known begins none.
+fn by_symbols(image: &Image, code: &Range<u32>, found: &mut Vec<Function>) {
+    let mut starts: Vec<(u32, u32, &str)> = Vec::new();
+    let mut inside = 0;
+    for symbol in image.symbols().entries() {
+        let starts_one = match symbol.kind {
+            SymbolKind::Function => true,
+            SymbolKind::Label => symbol.addr >= inside,
+            SymbolKind::Object => false,
+        };
+        let again = starts.last().is_some_and(|last| last.0 == symbol.addr);
+        if !starts_one || again || !code.contains(&symbol.addr) || symbol.addr % 4 != 0 {
+            continue;
+        }
+        inside = inside.max(symbol.addr.saturating_add(symbol.size));
+        starts.push((symbol.addr, symbol.size, &symbol.name));
+    }
+    for (n, &(start, size, name)) in starts.iter().enumerate() {
+        let limit = starts.get(n + 1).map_or(code.end, |next| next.0);
+        let end = match size {
+            0 => limit,
+            _ => limit.min(start.saturating_add(size.saturating_add(3) & !3)),
+        };
+        found.push(Function {
+            name: name.to_owned(),
+            range: start..end,
+        });
+    }
+}
+
+/// Code that the entry reaches and no symbol names.
+fn by_reach(image: &Image, memory: &mut Memory, found: &mut Vec<Function>) {
+    let mut scan = Scan::default();
+    scan.follow(memory, image.entry);
+    let named: Vec<Range<u32>> = found.iter().map(|f| f.range.clone()).collect();
+    let is_named = |pc: u32| {
+        let after = named.partition_point(|range| range.start <= pc);
+        after > 0 && named[after - 1].contains(&pc)
+    };
+    let mut open: Option<Range<u32>> = None;
+    let mut close = |range: Option<Range<u32>>| {
+        if let Some(range) = range {
+            let name = format!("sub_{:08x}", range.start);
+            found.push(Function { name, range });
+        }
+    };
+    for &pc in scan.reached.iter().filter(|pc| !is_named(**pc)) {
+        let Some(next) = pc.checked_add(4) else {
+            continue;
+        };
+        match &mut open {
+            Some(range) if range.end == pc && !scan.calls.contains(&pc) => range.end = next,
+            _ => close(open.replace(pc..next)),
+        }
+    }
+    close(open);
+}
+
+/// Why there is nothing to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SelectError {
+    /// No function has this name; a similar one, if there is one.
+    Unknown(String, Option<String>),
+    /// Not `A..B` of addresses or symbols.
+    BadRange(String),
+    /// There is no code in the range.
+    NoCode(u32, u32),
+}
+
+impl fmt::Display for SelectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SelectError::Unknown(name, None) => write!(f, "no function is named '{name}'"),
+            SelectError::Unknown(name, Some(similar)) => {
+                write!(f, "no function is named '{name}'; there is '{similar}'")
+            }
+            SelectError::BadRange(text) => write!(
+                f,
+                "bad range '{text}': write A..B, addresses that are multiples of 4, or symbols, with A before B"
+            ),
+            SelectError::NoCode(start, end) => {
+                write!(f, "there is no code from {start:#010x} to {end:#010x}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SelectError {}
+
+/// The functions of this name: several, where files have static ones of the same name.
+///
+/// # Errors
+/// When there is none.
+pub fn named(all: &[Function], name: &str) -> Result<Vec<Function>, SelectError> {
+    let found: Vec<Function> = all.iter().filter(|f| f.name == name).cloned().collect();
+    if found.is_empty() {
+        let lower = name.to_lowercase();
+        let similar = all.iter().find(|f| {
+            let other = f.name.to_lowercase();
+            other.contains(&lower) || lower.contains(&other)
+        });
+        let similar = similar.map(|f| f.name.clone());
+        return Err(SelectError::Unknown(name.to_owned(), similar));
+    }
+    Ok(found)
+}
+
+/// What lies in a range `A..B`, cut at the functions' boundaries.
+///
+/// # Errors
+/// When the text is no range, or there is no code in it.
+pub fn in_range(
+    all: &[Function],
+    image: &Image,
+    text: &str,
+) -> Result<Vec<Function>, SelectError> {
+    let bad = || SelectError::BadRange(text.to_owned());
+    let (start, end) = text.split_once("..").ok_or_else(bad)?;
+    let start = address(image, start).ok_or_else(bad)?;
+    let end = address(image, end).ok_or_else(bad)?;
+    if start >= end || start % 4 != 0 || end % 4 != 0 {
+        return Err(bad());
+    }
+    let mut found = Vec::new();
+    for code in code_ranges(image) {
+        let mut pc = code.start.max(start);
+        let end = code.end.min(end);
+        while pc < end {
+            let after = all.partition_point(|f| f.range.start <= pc);
+            let next = all.get(after).map_or(end, |f| f.range.start.min(end));
+            let own = after.checked_sub(1).and_then(|n| all.get(n));
+            let (name, stop) = match own {
+                Some(f) if f.range.start == pc => (f.name.clone(), f.range.end.min(next)),
+                Some(f) if f.range.contains(&pc) => {
+                    let name = format!("{}+{:#x}", f.name, pc - f.range.start);
+                    (name, f.range.end.min(next))
+                }
+                _ => (format!("sub_{pc:08x}"), next),
+            };
+            found.push(Function {
+                name,
+                range: pc..stop,
+            });
+            pc = stop;
+        }
+    }
+    if found.is_empty() {
+        return Err(SelectError::NoCode(start, end));
+    }
+    Ok(found)
+}
+
+/// A number, hexadecimal with 0x, or the address of a symbol.
+#[must_use]
+pub fn address(image: &Image, text: &str) -> Option<u32> {
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u32::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'));
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    image.symbols().by_name(text).map(|symbol| symbol.addr)
+}

@@ -1,0 +1,383 @@
+//! Whether a program will run, and if not why; what it needs and what it was built with.
+//!
+//! [`Info`] is what `rvjit info --json` writes; the field names are its interface. Addresses are numbers.
+
+use super::attributes;
+use super::functions::functions;
+use super::scan::Scan;
+use crate::elf::{ElfError, Image, load, sections};
+use crate::exit_status::{CANNOT_RUN, NOT_FOUND};
+use crate::memory::table::{IDENTITY_LOWEST, PAGED_MOST_PAGES};
+use crate::memory::{Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
+use crate::syscall::{semihosting, strace};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The version of the JSON.
+pub const SCHEMA: u32 = 1;
+
+/// What is known about a file without running it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Info {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The path.
+    pub program: String,
+    /// Whether it will run, as far as can be told.
+    pub runs: bool,
+    /// The exit status of `rvjit info`: 0, 126, or 127 for a file that is not found.
+    pub status: u8,
+    /// Why it will not run.
+    pub problems: Vec<String>,
+    /// The architecture string of the section `.riscv.attributes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
+    /// The extensions in it that rvjit does not have. A program may name them and not use them.
+    pub unsupported_extensions: Vec<String>,
+    /// What is told only of a program that can be loaded.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub image: Option<ImageInfo>,
+}
+
+/// What is known about a program that can be loaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageInfo {
+    /// Address of the first instruction.
+    pub entry: u32,
+    /// Loadable segments.
+    pub segments: Vec<SegmentInfo>,
+    /// Memory that it needs.
+    pub memory: MemoryInfo,
+    /// The C library, or `rust`, or `none`, by the names in its symbol table; `unknown` without one.
+    pub libc: &'static str,
+    /// How it talks to its surroundings: `newlib system calls`, `semihosting`, `tohost`.
+    pub interfaces: Vec<&'static str>,
+    /// Functions.
+    pub functions: usize,
+    /// Instructions that the scan saw.
+    pub instructions: usize,
+    /// Words that are no instructions of RV32IM.
+    pub foreign: Vec<Foreign>,
+    /// System calls, by number.
+    pub syscalls: Vec<CallInfo>,
+    /// Semihosting calls, by operation.
+    pub semihosting: Vec<CallInfo>,
+    /// Control and status registers, by number.
+    pub csrs: Vec<u16>,
+}
+
+/// A segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SegmentInfo {
+    /// Guest address.
+    pub address: u32,
+    /// Bytes in memory.
+    pub size: u32,
+    /// Bytes in the file.
+    pub file_size: usize,
+    /// `rwx`, with `-` for what is not allowed.
+    pub permissions: String,
+}
+
+/// What a program needs of memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemoryInfo {
+    /// Bytes of its segments.
+    pub segment_bytes: u64,
+    /// Pages of 4 KiB that they cover; stack and heap come on top as they are used.
+    pub segment_pages: u32,
+    /// The placements that suit it, best first.
+    pub placements: Vec<&'static str>,
+}
+
+/// A word that is no instruction of RV32IM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Foreign {
+    /// Its address.
+    pub address: u32,
+    /// The word.
+    pub word: u32,
+    /// The function and the place in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// What it may be.
+    pub guess: &'static str,
+    /// Whether direct jumps and calls lead there from the entry; else only a function's symbol does.
+    pub from_entry: bool,
+}
+
+/// A system call or a semihosting call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallInfo {
+    /// Its number; absent for calls whose number is computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
+    /// Its name; absent for one that rvjit does not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'static str>,
+    /// Where it is made.
+    pub sites: Vec<u32>,
+}
+
+impl Info {
+    /// Looks at a file.
+    #[must_use]
+    pub fn of(path: &Path, program: String) -> Info {
+        match Image::open(path) {
+            Ok(image) => of_image(&image, program),
+            Err(error) => {
+                // A file that is refused may still say what it was built for.
+                let bytes = match &error {
+                    ElfError::Compressed | ElfError::Float | ElfError::Rve | ElfError::Dynamic => {
+                        std::fs::read(path).unwrap_or_default()
+                    }
+                    _ => Vec::new(),
+                };
+                let status = match error {
+                    ElfError::NotFound => NOT_FOUND,
+                    _ => CANNOT_RUN,
+                };
+                Info::new(program, status, vec![error.to_string()], &bytes)
+            }
+        }
+    }
+
+    fn new(program: String, status: u8, problems: Vec<String>, bytes: &[u8]) -> Info {
+        let all = sections(bytes);
+        let attributes = all.iter().find(|s| s.name == ".riscv.attributes");
+        let arch = attributes
+            .and_then(|s| bytes.get(s.data.clone()))
+            .and_then(attributes::arch);
+        let unsupported = |name: &String| !SUPPORTED.contains(&name.as_str());
+        let extensions = arch.as_deref().map(attributes::extensions);
+        Info {
+            schema: SCHEMA,
+            program,
+            runs: status == 0,
+            status,
+            problems,
+            unsupported_extensions: extensions
+                .unwrap_or_default()
+                .into_iter()
+                .filter(unsupported)
+                .collect(),
+            arch,
+            image: None,
+        }
+    }
+}
+
+/// Extensions that change nothing for rvjit: it has them, or they are hints and guarantees.
+const SUPPORTED: [&str; 9] = [
+    "i",
+    "m",
+    "zmmul",
+    "zicsr",
+    "zifencei",
+    "zicntr",
+    "zihintpause",
+    "zicbom",
+    "zihintntl",
+];
+
+fn of_image(image: &Image, program: String) -> Info {
+    let mut problems = Vec::new();
+    let suitable = placements(image);
+    let mut details = None;
+    match loaded(image) {
+        Err(error) => problems.push(error),
+        Ok(mut memory) => {
+            let found = details_of(image, &mut memory, suitable);
+            let reached: Vec<&Foreign> = found.foreign.iter().filter(|f| f.from_entry).collect();
+            if let Some(first) = reached.first() {
+                let place = first.symbol.as_deref().unwrap_or("no function");
+                problems.push(format!(
+                    "{} instructions outside RV32IM are reached from the entry, the first at {:#010x} ({place}): {:#010x} ({})",
+                    reached.len(),
+                    first.address,
+                    first.word,
+                    first.guess
+                ));
+            }
+            details = Some(found);
+        }
+    }
+    let status = if problems.is_empty() { 0 } else { CANNOT_RUN };
+    let mut info = Info::new(program, status, problems, image.bytes());
+    info.image = details;
+    info
+}
+
+/// The memory of a run with default limits, before the first instruction.
+fn loaded(image: &Image) -> Result<Memory, String> {
+    let config = MemoryConfig {
+        placement: Placement::Paged,
+        limit_pages: PAGED_MOST_PAGES,
+        strict_align: false,
+    };
+    let mut memory = Memory::new(config).map_err(|error| error.to_string())?;
+    load(image, &mut memory, 8 << 20).map_err(|error| error.to_string())?;
+    Ok(memory)
+}
+
+fn placements(image: &Image) -> Vec<&'static str> {
+    let identity = image.lowest_address() >= IDENTITY_LOWEST;
+    let all = [Placement::Identity, Placement::Window, Placement::Paged];
+    let suits = |p: &Placement| *p != Placement::Identity || identity;
+    all.into_iter().filter(suits).map(Placement::name).collect()
+}
+
+fn details_of(image: &Image, memory: &mut Memory, placements: Vec<&'static str>) -> ImageInfo {
+    let mut scan = Scan::default();
+    scan.follow(memory, image.entry);
+    let from_entry: BTreeSet<u32> = scan.foreign.keys().copied().collect();
+    let functions = functions(image, memory);
+    for function in &functions {
+        scan.follow(memory, function.range.start);
+    }
+    let foreign = scan.foreign.iter().map(|(&address, &word)| Foreign {
+        address,
+        word,
+        symbol: image
+            .code_at(address)
+            .map(|(symbol, offset)| format!("{}+{offset:#x}", symbol.name)),
+        guess: guess(word),
+        from_entry: from_entry.contains(&address),
+    });
+    let calls = |sites: &std::collections::BTreeMap<Option<u32>, Vec<u32>>,
+                 name: fn(u32) -> Option<&'static str>| {
+        let call = |(number, sites): (&Option<u32>, &Vec<u32>)| CallInfo {
+            number: *number,
+            name: number.and_then(name),
+            sites: sites.clone(),
+        };
+        sites.iter().map(call).collect::<Vec<_>>()
+    };
+    ImageInfo {
+        entry: image.entry,
+        segments: segments(image),
+        memory: memory_info(image, placements),
+        libc: libc(image),
+        interfaces: interfaces(image, &scan),
+        functions: functions.len(),
+        instructions: scan.reached.len(),
+        foreign: foreign.collect(),
+        syscalls: calls(&scan.ecalls, strace::name),
+        semihosting: calls(&scan.semihosting, semihosting::name),
+        csrs: scan.csrs.iter().copied().collect(),
+    }
+}
+
+fn segments(image: &Image) -> Vec<SegmentInfo> {
+    let one = |segment: &crate::elf::Segment| {
+        let has = |flag: fn(Permissions) -> bool, letter| match segment.permissions {
+            Some(permissions) if flag(permissions) => letter,
+            _ => '-',
+        };
+        SegmentInfo {
+            address: segment.vaddr,
+            size: segment.memsz,
+            file_size: segment.data.len(),
+            permissions: [
+                has(|_| true, 'r'),
+                has(Permissions::writable, 'w'),
+                has(Permissions::executable, 'x'),
+            ]
+            .iter()
+            .collect(),
+        }
+    };
+    image.segments.iter().map(one).collect()
+}
+
+fn memory_info(image: &Image, placements: Vec<&'static str>) -> MemoryInfo {
+    let mut pages = BTreeSet::new();
+    for segment in &image.segments {
+        let last = segment.vaddr + (segment.memsz - 1);
+        pages.extend(segment.vaddr / PAGE_SIZE..=last / PAGE_SIZE);
+    }
+    MemoryInfo {
+        segment_bytes: image.segments.iter().map(|s| u64::from(s.memsz)).sum(),
+        segment_pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
+        placements,
+    }
+}
+
+/// By names that only the one or the other defines.
+fn libc(image: &Image) -> &'static str {
+    let symbols = image.symbols().entries();
+    if symbols.is_empty() {
+        return "unknown";
+    }
+    let any = |test: &dyn Fn(&str) -> bool| symbols.iter().any(|symbol| test(&symbol.name));
+    if any(&|name| name.contains("picolibc")) || image.special.sys_semihost.is_some() {
+        "picolibc"
+    } else if any(&|name| matches!(name, "_impure_ptr" | "_global_impure_ptr" | "__sinit")) {
+        "newlib"
+    } else if any(&|name| {
+        name.starts_with("_ZN4core") || name.starts_with("_R") || name == "rust_begin_unwind"
+    }) {
+        "rust"
+    } else {
+        "none"
+    }
+}
+
+fn interfaces(image: &Image, scan: &Scan) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if !scan.ecalls.is_empty() {
+        found.push("newlib system calls");
+    }
+    if !scan.semihosting.is_empty() {
+        found.push("semihosting");
+    }
+    if image.special.tohost.is_some() {
+        found.push("tohost");
+    }
+    found
+}
+
+/// The extension that a word may belong to, by its major opcode (Unprivileged spec, "RV32/64G Instruction Set Listings").
+#[must_use]
+pub fn guess(word: u32) -> &'static str {
+    if word & 3 != 3 {
+        return "compressed";
+    }
+    match word & 0x7f {
+        0x07 | 0x27 if matches!(word >> 12 & 7, 1..=4) => "floating point",
+        0x43 | 0x47 | 0x4b | 0x4f | 0x53 => "floating point",
+        0x07 | 0x27 | 0x57 => "vector",
+        0x2f => "atomic",
+        0x1b | 0x3b => "64-bit",
+        0x0b | 0x2b | 0x5b | 0x7b => "custom",
+        0x73 => "privileged",
+        0x13 | 0x33 => "bit manipulation or another extension",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_apart() {
+        let rows = [
+            (0x0000_4501, "compressed"),
+            (0x0005_2507, "floating point"),
+            (0x00b5_7553, "floating point"),
+            (0x0205_6007, "vector"),
+            (0x0000_0057, "vector"),
+            (0x0cb5_252f, "atomic"),
+            (0x0005_051b, "64-bit"),
+            (0x3020_0073, "privileged"),
+            (0x20b5_2533, "bit manipulation or another extension"),
+            (0x0000_000b, "custom"),
+            (0xffff_ffff, "unknown"),
+        ];
+        for (word, expected) in rows {
+            assert_eq!(guess(word), expected, "{word:#010x}");
+        }
+    }
+}
