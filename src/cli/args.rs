@@ -1,5 +1,8 @@
 //! What can be typed.
 
+use super::disasm::DisasmArgs;
+use super::docs::CompletionsArgs;
+use super::info::InfoArgs;
 use crate::machine::EngineKind;
 use crate::memory::{PAGE_COUNT, PAGE_SIZE, Placement};
 use crate::syscall::DirGrant;
@@ -22,6 +25,14 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Runs a program.
     Run(Box<RunArgs>),
+    /// Shows instructions and the code made of them.
+    Disasm(DisasmArgs),
+    /// Says whether a program will run.
+    Info(InfoArgs),
+    /// Writes a completion script for a shell.
+    Completions(CompletionsArgs),
+    /// Writes the man page.
+    Man,
 }
 
 /// Runs a program: a static RV32IM ELF file. Its exit status is passed on.
@@ -259,7 +270,7 @@ mod tests {
     fn everything_behind_the_program_is_its_own() {
         let parse = |args: &[&str]| match Cli::try_parse_from(args).map(|cli| cli.command) {
             Ok(Command::Run(run)) => Some((run.time, run.command_line)),
-            Err(_) => None,
+            Ok(_) | Err(_) => None,
         };
         type Row = (
             &'static [&'static str],

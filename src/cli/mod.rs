@@ -4,6 +4,10 @@
 //! with `rvjit:`.
 
 mod args;
+mod color;
+mod disasm;
+mod docs;
+mod info;
 mod run;
 
 use crate::exit_status::OWN_ERROR;
@@ -12,7 +16,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What ends the command early: a message and a status.
@@ -39,6 +44,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match Cli::try_parse_from(with_run(args.into_iter().collect())) {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run::run(*args),
+            Command::Disasm(args) => disasm::disasm(&args),
+            Command::Info(args) => info::info(&args),
+            Command::Completions(args) => docs::completions(&args),
+            Command::Man => docs::man(),
         },
         Err(error) => usage(&error),
     };
@@ -50,13 +59,40 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Writes a line to standard error. Nobody can be told when that fails.
 fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "rvjit: {}", message.replace('\n', " "));
+    let _ = writeln!(io::stderr(), "rvjit: {}", message.replace('\n', " "));
+}
+
+/// Writes to standard output. A reader that went away, as `head` does, is no error.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::own(format_args!(
+            "cannot write to standard output: {error}"
+        ))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::own(format_args!("cannot write {}: {error}", path.display())))
 }
 
 /// `rvjit PROG` means `rvjit run PROG`: inserts the word where the first argument is not one of ours. A program of such
 /// a name is run as `./run`.
 fn with_run(mut args: Vec<OsString>) -> Vec<OsString> {
-    const OURS: [&str; 6] = ["run", "help", "-h", "--help", "-V", "--version"];
+    const OURS: [&str; 10] = [
+        "run",
+        "disasm",
+        "info",
+        "completions",
+        "man",
+        "help",
+        "-h",
+        "--help",
+        "-V",
+        "--version",
+    ];
     if let Some(first) = args.get(1)
         && !OURS.iter().any(|ours| first == ours)
     {

@@ -1,7 +1,7 @@
 //! `rvjit run`.
 
 use super::args::RunArgs;
-use super::{Failure, say};
+use super::{Failure, say, write_file};
 use crate::machine::{Machine, MachineConfig};
 use crate::report::json::NotRun;
 use crate::report::{Crash, Report, describe};
@@ -72,11 +72,6 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     Ok(exit.status())
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::own(format_args!("cannot write {}: {error}", path.display())))
-}
-
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(value).map_err(Failure::own)?;
     text.push(b'\n');
@@ -131,8 +126,10 @@ mod tests {
 
     fn parse(args: &[&str]) -> Result<MachineConfig, Failure> {
         let all = ["rvjit", "run"].iter().chain(args);
-        let Command::Run(run) = Cli::try_parse_from(all).unwrap().command;
-        config(*run)
+        match Cli::try_parse_from(all).unwrap().command {
+            Command::Run(run) => config(*run),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

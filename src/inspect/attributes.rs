@@ -110,7 +110,9 @@ fn without_version(name: &str) -> &str {
 fn skip_version(text: &str) -> &str {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     match rest.strip_prefix('p') {
-        Some(minor) if rest.len() < text.len() && minor.starts_with(|c: char| c.is_ascii_digit()) => {
+        Some(minor)
+            if rest.len() < text.len() && minor.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
             minor.trim_start_matches(|c: char| c.is_ascii_digit())
         }
         _ => rest,

@@ -1,7 +1,7 @@
 //! The functions of a program: by its symbols, and where it has none, by what a scan from the entry calls.
 
 use super::scan::Scan;
-use crate::elf::{Image, SymbolKind, sections};
+use crate::elf::{Image, Symbol, SymbolKind, sections};
 use crate::memory::{Memory, Permissions};
 use std::fmt;
 use std::ops::Range;
@@ -24,7 +24,10 @@ pub fn code_ranges(image: &Image) -> Vec<Range<u32>> {
         image.segments.iter().filter(may)
     };
     let section_ranges = sections(image.bytes()).into_iter().filter_map(|section| {
-        let range = aligned(section.addr, u64::from(section.addr) + u64::from(section.size))?;
+        let range = aligned(
+            section.addr,
+            u64::from(section.addr) + u64::from(section.size),
+        )?;
         let inside = |s: &crate::elf::Segment| {
             s.contains(range.start) && u64::from(range.end) <= s.end().next_multiple_of(4)
         };
@@ -53,49 +56,54 @@ fn aligned(start: u32, end: u64) -> Option<Range<u32>> {
 /// All functions, by address.
 #[must_use]
 pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
+    let mut scan = Scan::default();
+    scan.follow(memory, image.entry);
     let mut found = Vec::new();
     for range in code_ranges(image) {
-        by_symbols(image, &range, &mut found);
+        by_symbols(image, &scan, &range, &mut found);
     }
-    by_reach(image, memory, &mut found);
+    by_reach(&scan, &mut found);
     found.sort_by_key(|f| f.range.start);
     found
 }
 
-/// What the symbols inside a range of code name. A label inside a function whose size is known begins none.
-fn by_symbols(image: &Image, code: &Range<u32>, found: &mut Vec<Function>) {
-    let mut starts: Vec<(u32, u32, &str)> = Vec::new();
-    let mut inside = 0;
-    for symbol in image.symbols().entries() {
-        let starts_one = match symbol.kind {
+/// What the symbols inside a range of code name. A label begins a function where the entry reaches it and it is not inside
+/// another function: linker scripts put labels also behind the code.
+fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Function>) {
+    let symbols = image.symbols().entries();
+    let inside = |symbol: &&Symbol| code.contains(&symbol.addr) && symbol.addr % 4 == 0;
+    let mut sized_end = code.start;
+    let mut last = None;
+    for (n, symbol) in symbols.iter().enumerate().filter(|(_, s)| inside(s)) {
+        let begins = match symbol.kind {
             SymbolKind::Function => true,
-            SymbolKind::Label => symbol.addr >= inside,
+            SymbolKind::Label => symbol.addr >= sized_end && scan.reached.contains(&symbol.addr),
             SymbolKind::Object => false,
         };
-        let again = starts.last().is_some_and(|last| last.0 == symbol.addr);
-        if !starts_one || again || !code.contains(&symbol.addr) || symbol.addr % 4 != 0 {
+        if !begins || last == Some(symbol.addr) {
             continue;
         }
-        inside = inside.max(symbol.addr.saturating_add(symbol.size));
-        starts.push((symbol.addr, symbol.size, &symbol.name));
-    }
-    for (n, &(start, size, name)) in starts.iter().enumerate() {
-        let limit = starts.get(n + 1).map_or(code.end, |next| next.0);
-        let end = match size {
-            0 => limit,
-            _ => limit.min(start.saturating_add(size.saturating_add(3) & !3)),
+        last = Some(symbol.addr);
+        let rest = symbols.iter().skip(n + 1).filter(inside);
+        let mut others = rest.filter(|s| s.addr > symbol.addr);
+        let end = match symbol.size {
+            0 => others.next().map_or(code.end, |s| s.addr),
+            size => {
+                let end = symbol.addr.saturating_add(size.saturating_add(3) & !3);
+                sized_end = sized_end.max(end);
+                let next = others.find(|s| s.kind == SymbolKind::Function || s.addr >= end);
+                end.min(next.map_or(code.end, |s| s.addr)).min(code.end)
+            }
         };
         found.push(Function {
-            name: name.to_owned(),
-            range: start..end,
+            name: symbol.name.to_string(),
+            range: symbol.addr..end,
         });
     }
 }
 
 /// Code that the entry reaches and no symbol names.
-fn by_reach(image: &Image, memory: &mut Memory, found: &mut Vec<Function>) {
-    let mut scan = Scan::default();
-    scan.follow(memory, image.entry);
+fn by_reach(scan: &Scan, found: &mut Vec<Function>) {
     let named: Vec<Range<u32>> = found.iter().map(|f| f.range.clone()).collect();
     let is_named = |pc: u32| {
         let after = named.partition_point(|range| range.start <= pc);
@@ -173,11 +181,7 @@ pub fn named(all: &[Function], name: &str) -> Result<Vec<Function>, SelectError>
 ///
 /// # Errors
 /// When the text is no range, or there is no code in it.
-pub fn in_range(
-    all: &[Function],
-    image: &Image,
-    text: &str,
-) -> Result<Vec<Function>, SelectError> {
+pub fn in_range(all: &[Function], image: &Image, text: &str) -> Result<Vec<Function>, SelectError> {
     let bad = || SelectError::BadRange(text.to_owned());
     let (start, end) = text.split_once("..").ok_or_else(bad)?;
     let start = address(image, start).ok_or_else(bad)?;
@@ -218,7 +222,9 @@ pub fn in_range(
 #[must_use]
 pub fn address(image: &Image, text: &str) -> Option<u32> {
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u32::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'));
+        return u32::from_str_radix(hex, 16)
+            .ok()
+            .filter(|_| !hex.starts_with('+'));
     }
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return text.parse().ok();

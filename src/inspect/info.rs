@@ -192,12 +192,13 @@ fn of_image(image: &Image, program: String) -> Info {
             let reached: Vec<&Foreign> = found.foreign.iter().filter(|f| f.from_entry).collect();
             if let Some(first) = reached.first() {
                 let place = first.symbol.as_deref().unwrap_or("no function");
+                let more = match reached.len() {
+                    1 => String::new(),
+                    n => format!(", and {} more", n - 1),
+                };
                 problems.push(format!(
-                    "{} instructions outside RV32IM are reached from the entry, the first at {:#010x} ({place}): {:#010x} ({})",
-                    reached.len(),
-                    first.address,
-                    first.word,
-                    first.guess
+                    "its entry leads to {:#010x} at {:#010x} ({place}), which is not RV32IM ({}){more}",
+                    first.word, first.address, first.guess
                 ));
             }
             details = Some(found);

@@ -25,7 +25,13 @@ pub fn write(ahead: &Ahead, functions: &[Function]) -> Result<Vec<u8>, object::w
     }
     let stubs = ahead.stubs.code.len() as u64;
     let enter = u64::from(ahead.stubs.enter.0);
-    symbol(&mut object, text, "rvjit.stubs", enter..stubs, SymbolKind::Text);
+    symbol(
+        &mut object,
+        text,
+        "rvjit.stubs",
+        enter..stubs,
+        SymbolKind::Text,
+    );
     for (function, made) in functions.iter().zip(&ahead.functions) {
         let place = u64::from(made.host.start.0)..u64::from(made.host.end.0);
         symbol(&mut object, text, &function.name, place, SymbolKind::Text);

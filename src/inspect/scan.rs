@@ -77,7 +77,9 @@ impl Scan {
                 return self.jump(rd, Some(pc.wrapping_add_signed(offset)), known, open);
             }
             Insn::Jalr { rd, rs1, offset } => {
-                let target = known.get(rs1).map(|base| base.wrapping_add_signed(offset) & !1);
+                let target = known
+                    .get(rs1)
+                    .map(|base| base.wrapping_add_signed(offset) & !1);
                 if target.is_none() && (!rd.is_zero() || !matches!(rs1, Reg::RA | Reg::T0)) {
                     self.indirect += 1;
                 }
@@ -99,7 +101,9 @@ impl Scan {
                 self.semihosting.entry(operation).or_default().push(pc);
                 known.set(Reg::A0, None);
             }
-            Insn::Csr { rd, csr, source, .. } => {
+            Insn::Csr {
+                rd, csr, source, ..
+            } => {
                 // `csrrw zero, cycle, zero` is `unimp`: it is there to trap.
                 let zero = matches!(source, CsrSource::Reg(rs) if rs.is_zero());
                 if csr == CYCLE && rd.is_zero() && zero {

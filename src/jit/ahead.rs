@@ -143,12 +143,13 @@ pub struct Ahead {
 pub fn translate_ahead(
     host: Host,
     options: Options,
+    mode: Mode,
     memory: &mut Memory,
     ranges: &[Range<u32>],
 ) -> Ahead {
     match host {
-        Host::Arm64 => with(arm64::Arm64::new(options), host, memory, ranges),
-        Host::X86_64 => with(x86_64::X86_64::new(options), host, memory, ranges),
+        Host::Arm64 => with(arm64::Arm64::new(options), host, mode, memory, ranges),
+        Host::X86_64 => with(x86_64::X86_64::new(options), host, mode, memory, ranges),
     }
 }
 
@@ -162,6 +163,7 @@ struct Piece {
 fn with<B: Backend>(
     mut backend: B,
     host: Host,
+    mode: Mode,
     memory: &mut Memory,
     ranges: &[Range<u32>],
 ) -> Ahead {
@@ -172,9 +174,9 @@ fn with<B: Backend>(
         let mut of_range = Vec::new();
         for region in regions(memory, range) {
             let at = place(code.len());
-            let mut output = translate(&mut backend, &region, at, Mode::default());
+            let mut output = translate(&mut backend, &region, at, mode);
             if output.too_far {
-                output = translate(&mut backend, &region, at, Mode::default());
+                output = translate(&mut backend, &region, at, mode);
             }
             let start = code.len();
             code.append(&mut output.code);
@@ -362,7 +364,13 @@ mod tests {
         let mut memory = memory(&program());
         let ranges = [0x1_0000..0x1_0010, 0x1_0010..0x1_0018];
         for host in Host::ALL {
-            let ahead = translate_ahead(host, options(Placement::Window), &mut memory, &ranges);
+            let ahead = translate_ahead(
+                host,
+                options(Placement::Window),
+                Mode::default(),
+                &mut memory,
+                &ranges,
+            );
             for (function, range) in ahead.functions.iter().zip(&ranges) {
                 let pcs: Vec<u32> = function.lines.iter().map(|line| line.pc).collect();
                 let expected: Vec<u32> = range.clone().step_by(4).collect();
@@ -389,7 +397,13 @@ mod tests {
         for host in Host::ALL {
             for placement in Placement::ALL {
                 let range = 0x1_0000..0x1_0018;
-                let ahead = translate_ahead(host, options(placement), &mut memory, &[range]);
+                let ahead = translate_ahead(
+                    host,
+                    options(placement),
+                    Mode::default(),
+                    &mut memory,
+                    &[range],
+                );
                 let function = &ahead.functions[0];
                 let hot = function.lines.iter().flat_map(|line| &line.host);
                 let mut insns: Vec<_> = hot.chain(&function.cold).collect();

@@ -1,0 +1,300 @@
+//! `rvjit disasm`: guest instructions, and the host code made for them, as text, JSON or an object file.
+
+use super::args::PlacementArg;
+use super::color::{ColorArg, Painter, Role};
+use super::{Failure, print, write_file};
+use crate::elf::Image;
+use crate::inspect::functions::{Function, functions, in_range, named};
+use crate::inspect::listing::{FunctionListing, HostInsnListing, InsnListing, Listing, list};
+use crate::inspect::{memory_of, object};
+use crate::jit::ahead::{self, Host, translate_ahead};
+use crate::jit::translate::Mode;
+use crate::machine::MachineError;
+use crate::memory::Placement;
+use crate::memory::table::IDENTITY_LOWEST;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Shows a program's instructions and the code made of them, without running it.
+#[derive(Debug, Args)]
+pub(super) struct DisasmArgs {
+    /// Shows the host code for each guest instruction beside it
+    #[arg(long)]
+    pub(super) jit: bool,
+    /// The host that the code is for [default: this one]
+    #[arg(long, value_name = "HOST")]
+    pub(super) target: Option<HostArg>,
+    /// How the code reaches the program's memory
+    #[arg(long, value_name = "PLACEMENT", default_value = "auto")]
+    pub(super) placement: PlacementArg,
+    /// Only this function (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["range", "all"])]
+    pub(super) func: Vec<String>,
+    /// Only what lies from A up to B, addresses or symbols
+    #[arg(long, value_name = "A..B", conflicts_with = "all")]
+    pub(super) range: Option<String>,
+    /// All functions, as without --func and --range
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Writes JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Writes the host code to this file as an ELF object; shows nothing without --jit or --json
+    #[arg(long, value_name = "FILE.o")]
+    pub(super) emit: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorArg,
+    /// The program
+    #[arg(value_name = "PROG")]
+    pub(super) program: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HostArg(pub(super) Host);
+
+impl ValueEnum for HostArg {
+    fn value_variants<'a>() -> &'a [HostArg] {
+        &[HostArg(Host::Arm64), HostArg(Host::X86_64)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
+}
+
+pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
+    let name = args.program.display().to_string();
+    let translates = args.jit || args.emit.is_some();
+    if args.target.is_some() && !translates {
+        return Err(Failure::own("--target needs --jit or --emit"));
+    }
+    if args.placement.0.is_some() && !translates {
+        return Err(Failure::own("--placement needs --jit or --emit"));
+    }
+    let machine = |error: MachineError| Failure {
+        message: format!("{name}: {error}"),
+        status: error.status(),
+    };
+    let image = Image::open(&args.program).map_err(|error| machine(error.into()))?;
+    let mut memory = memory_of(&image).map_err(|error| machine(error.into()))?;
+    let all = functions(&image, &mut memory);
+    let chosen = choose(args, &image, &all)?;
+    let made = if translates {
+        let placement = placement(args.placement.0, &image);
+        let ranges: Vec<Range<u32>> = chosen.iter().map(|f| f.range.clone()).collect();
+        let options = ahead::options(placement);
+        let ahead = translate_ahead(host(args)?, options, Mode::default(), &mut memory, &ranges);
+        Some((ahead, placement))
+    } else {
+        None
+    };
+    if let (Some(path), Some((ahead, _))) = (&args.emit, &made) {
+        let bytes = object::write(ahead, &chosen).map_err(Failure::own)?;
+        write_file(path, &bytes)?;
+        if !args.jit && !args.json {
+            return Ok(0);
+        }
+    }
+    let code = made.as_ref().map(|(ahead, placement)| (ahead, *placement));
+    let listing = list(name, &image, &mut memory, &chosen, code);
+    if args.json {
+        print(|mut out| {
+            serde_json::to_writer(&mut out, &listing)?;
+            writeln!(out)
+        })?;
+    } else {
+        let painter = Painter::new(args.color, &io::stdout());
+        print(|out| show(out, painter, &listing))?;
+    }
+    Ok(0)
+}
+
+fn choose(args: &DisasmArgs, image: &Image, all: &[Function]) -> Result<Vec<Function>, Failure> {
+    if let Some(range) = &args.range {
+        return in_range(all, image, range).map_err(Failure::own);
+    }
+    if args.func.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let mut chosen = Vec::new();
+    for name in &args.func {
+        chosen.extend(named(all, name).map_err(Failure::own)?);
+    }
+    chosen.sort_by_key(|f| f.range.start);
+    chosen.dedup();
+    Ok(chosen)
+}
+
+fn host(args: &DisasmArgs) -> Result<Host, Failure> {
+    let own = || Host::own().ok_or_else(|| Failure::own("this host has no JIT: write --target"));
+    args.target.map_or_else(own, |host| Ok(host.0))
+}
+
+/// The placement that a run would begin with.
+fn placement(arg: Option<Placement>, image: &Image) -> Placement {
+    let best = match image.lowest_address() {
+        IDENTITY_LOWEST.. => Placement::Identity,
+        _ => Placement::Window,
+    };
+    arg.unwrap_or(best)
+}
+
+fn show(out: &mut dyn Write, painter: Painter, listing: &Listing) -> io::Result<()> {
+    if let (Some(target), Some(placement)) = (listing.target, listing.placement) {
+        writeln!(out, "{}: {target}, {placement} placement", listing.program)?;
+    } else {
+        writeln!(out, "{}: rv32im", listing.program)?;
+    }
+    for function in &listing.functions {
+        show_function(out, painter, function)?;
+    }
+    let hosts = || listing.functions.iter().filter_map(|f| f.host.as_ref());
+    if listing.functions.len() > 1 && hosts().next().is_some() {
+        let guest: usize = listing.functions.iter().map(|f| f.insns.len()).sum();
+        let bytes: u32 = listing.functions.iter().map(|f| f.bytes).sum();
+        let totals = Totals {
+            guest: (guest, bytes as usize),
+            host: (
+                hosts().map(|h| h.insns).sum(),
+                hosts().map(|h| h.bytes).sum(),
+            ),
+            cold: (
+                hosts().map(|h| h.cold.len()).sum(),
+                hosts().map(|h| h.cold_bytes).sum(),
+            ),
+        };
+        let functions = listing.functions.len();
+        writeln!(out, "\ntotal of {functions} functions: {totals}")?;
+    }
+    Ok(())
+}
+
+/// Instructions and bytes.
+struct Totals {
+    guest: (usize, usize),
+    host: (usize, usize),
+    cold: (usize, usize),
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        #[expect(clippy::cast_precision_loss, reason = "no program is that large")]
+        let expansion = self.host.0 as f64 / self.guest.0.max(1) as f64;
+        write!(
+            f,
+            "{} guest instructions ({} bytes), {} {} instructions ({} bytes) + {} cold ({} bytes), expansion {expansion:.2}",
+            self.guest.0, self.guest.1, self.host.0, "host", self.host.1, self.cold.0, self.cold.1
+        )
+    }
+}
+
+fn show_function(
+    out: &mut dyn Write,
+    painter: Painter,
+    function: &FunctionListing,
+) -> io::Result<()> {
+    let name = painter.paint(Role::Symbol, &printable(&function.name));
+    write!(out, "\n{:08x} <{name}>:", function.address)?;
+    let Some(host) = &function.host else {
+        writeln!(out)?;
+        for insn in &function.insns {
+            writeln!(out, "{}", guest_line(painter, insn))?;
+        }
+        return Ok(());
+    };
+    let totals = Totals {
+        guest: (function.insns.len(), function.bytes as usize),
+        host: (host.insns, host.bytes),
+        cold: (host.cold.len(), host.cold_bytes),
+    };
+    writeln!(out, " {totals}")?;
+    for insn in &function.insns {
+        let (text, width) = guest_column(painter, insn);
+        let pad = " ".repeat(COLUMN.saturating_sub(width));
+        let mut lines = insn.host.iter().flatten();
+        match lines.next() {
+            Some(first) => writeln!(out, "{text}{pad} | {}", host_line(painter, first))?,
+            None => writeln!(out, "{text}{pad} |")?,
+        }
+        let blank = " ".repeat(COLUMN);
+        for line in lines {
+            writeln!(out, "{blank} | {}", host_line(painter, line))?;
+        }
+    }
+    if !host.cold.is_empty() {
+        writeln!(out, "{:COLUMN$} |", "   cold:")?;
+    }
+    for line in &host.cold {
+        writeln!(out, "{:COLUMN$} | {}", "", host_line(painter, line))?;
+    }
+    Ok(())
+}
+
+/// Width of the guest's column.
+const COLUMN: usize = 58;
+
+/// As objdump prints it: `   10074:\tff010113          \taddi\tsp,sp,-16`.
+fn guest_line(painter: Painter, insn: &InsnListing) -> String {
+    let place = format!("{:8x}:", insn.pc);
+    let word = insn.word.map_or_else(String::new, |w| format!("{w:08x}"));
+    let (mnemonic, operands) = insn.text.split_once('\t').unwrap_or((&insn.text, ""));
+    let mut text = format!(
+        "{}\t{word}          \t{}",
+        painter.paint(Role::Faint, &place),
+        painter.paint(Role::Mnemonic, mnemonic)
+    );
+    if !operands.is_empty() {
+        let _ = write!(text, "\t{operands}");
+    }
+    if let Some(symbol) = &insn.symbol {
+        let _ = write!(
+            text,
+            " <{}>",
+            painter.paint(Role::Symbol, &printable(symbol))
+        );
+    }
+    text
+}
+
+/// The same without tabs, and its width.
+fn guest_column(painter: Painter, insn: &InsnListing) -> (String, usize) {
+    let place = format!("{:8x}:", insn.pc);
+    let word = insn.word.map_or_else(String::new, |w| format!("{w:08x}"));
+    let (mnemonic, operands) = insn.text.split_once('\t').unwrap_or((&insn.text, ""));
+    let symbol = insn.symbol.as_ref();
+    let symbol = symbol.map_or_else(String::new, |s| format!(" <{}>", printable(s)));
+    let plain = format!("{place} {word} {mnemonic:7} {operands}{symbol}");
+    let painted = format!(
+        "{} {} {}{} {operands}{}",
+        painter.paint(Role::Faint, &place),
+        painter.paint(Role::Faint, &word),
+        painter.paint(Role::Mnemonic, mnemonic),
+        " ".repeat(7usize.saturating_sub(mnemonic.len())),
+        painter.paint(Role::Symbol, &symbol)
+    );
+    (painted, plain.chars().count())
+}
+
+fn host_line(painter: Painter, insn: &HostInsnListing) -> String {
+    let place = painter.paint(Role::Faint, &format!("{:6x}:", insn.offset));
+    let (mnemonic, operands) = insn
+        .text
+        .split_once([' ', '\t'])
+        .unwrap_or((&insn.text, ""));
+    let mnemonic = painter.paint(Role::Mnemonic, mnemonic);
+    match operands {
+        "" => format!("{place}  {mnemonic}"),
+        _ => format!("{place}  {mnemonic} {operands}"),
+    }
+}
+
+/// A name from a file, fit for a terminal.
+pub(super) fn printable(name: &str) -> String {
+    let replace = |c: char| if c.is_control() { '?' } else { c };
+    name.chars().map(replace).collect()
+}

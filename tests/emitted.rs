@@ -1,0 +1,237 @@
+//! Emitted code: what each guest sequence becomes on each host, and what no emitted code may contain.
+//!
+//! Runs on every host, since emitters do. `RVJIT_BLESS=1` rewrites `tests/golden/idioms-*.txt`: a change in generated code
+//! is then seen in the difference.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its input has failed"
+)]
+
+#[path = "emitted/sequences.rs"]
+mod sequences;
+
+use rvjit::asm::{a64, x64};
+use rvjit::elf::Image;
+use rvjit::inspect::functions::functions;
+use rvjit::inspect::memory_of;
+use rvjit::jit::ahead::{Ahead, Function, Host, HostInsn, options, translate_ahead};
+use rvjit::jit::translate::Mode;
+use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
+use rvjit::rv32::{Insn, encode};
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const START: u32 = 0x1_0000;
+
+/// Translates a sequence, behind which an `ebreak` stands so that all registers are wanted.
+fn translate(host: Host, placement: Placement, insns: &[Insn]) -> Ahead {
+    let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+    memory.map(START, 4096, Permissions::RX).unwrap();
+    let words = insns.iter().chain([&Insn::Ebreak]);
+    let bytes: Vec<u8> = words.flat_map(|insn| encode(*insn).to_le_bytes()).collect();
+    memory.poke(START, &bytes).unwrap();
+    let end = START + u32::try_from(bytes.len()).unwrap();
+    let range = START..end;
+    let options = options(placement);
+    translate_ahead(host, options, Mode::default(), &mut memory, &[range])
+}
+
+/// The text without what moves when other code changes: a branch to a stub says so, one inside says how far.
+fn steady(host: Host, stubs: usize, insn: &HostInsn) -> String {
+    let Some((head, target)) = insn.text.rsplit_once(' ') else {
+        return insn.text.clone();
+    };
+    let is_branch = match host {
+        Host::Arm64 => true,
+        Host::X86_64 => head.starts_with('j') || head.starts_with("call"),
+    };
+    let parsed = target
+        .strip_prefix("0x")
+        .map(|t| u64::from_str_radix(t, 16));
+    match parsed {
+        Some(Ok(to)) if is_branch && to < stubs as u64 => format!("{head} exit"),
+        Some(Ok(to)) if is_branch => {
+            let distance = to.cast_signed() - i64::from(insn.at.0);
+            format!("{head} .{distance:+}")
+        }
+        _ => insn.text.clone(),
+    }
+}
+
+fn show(host: Host, title: &str, ahead: &Ahead) -> String {
+    let function: &Function = &ahead.functions[0];
+    let stubs = ahead.stubs.code.len();
+    let (last, lines) = function.lines.split_last().unwrap();
+    // The ebreak is shown only where more than leaving is done there.
+    let lines = match last.host.len() {
+        1 => lines,
+        _ => &function.lines,
+    };
+    let count: usize = lines.iter().map(|line| line.host.len()).sum();
+    let mut text = format!("\n# {title}: {} -> {count}\n", lines.len());
+    for line in lines {
+        let guest = line.guest.replace('\t', " ");
+        let mut hosts = line.host.iter().map(|insn| steady(host, stubs, insn));
+        let first = hosts.next().unwrap_or_default();
+        writeln!(text, "{}", format!("{guest:28}| {first}").trim_end()).unwrap();
+        for other in hosts {
+            writeln!(text, "{:28}| {other}", "").unwrap();
+        }
+    }
+    text
+}
+
+fn golden(host: Host) -> String {
+    let mut text = format!(
+        "# What guest sequences become on {}: guest instructions -> host instructions.\n\
+         # Written by tests/emitted.rs with RVJIT_BLESS=1. Cold code is not shown.\n",
+        host.name()
+    );
+    for (title, insns) in sequences::all() {
+        let ahead = translate(host, Placement::Identity, &insns);
+        text += &show(host, title, &ahead);
+    }
+    for placement in [Placement::Window, Placement::Paged] {
+        for (title, insns) in sequences::memory() {
+            let ahead = translate(host, placement, &insns);
+            let title = format!("{title} ({})", placement.name());
+            text += &show(host, &title, &ahead);
+        }
+    }
+    text
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn check_golden(host: Host) {
+    let path = root().join(format!("tests/golden/idioms-{}.txt", host.name()));
+    let now = golden(host);
+    if std::env::var_os("RVJIT_BLESS").is_some_and(|value| value == "1") {
+        fs::write(&path, &now).unwrap();
+        return;
+    }
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    let differs = before
+        .lines()
+        .zip(now.lines())
+        .find(|(old, new)| old != new);
+    if let Some((old, new)) = differs {
+        panic!(
+            "{}: emitted code changed, first from\n  {old}\nto\n  {new}\nIf it is meant: RVJIT_BLESS=1 cargo test --test emitted",
+            path.display()
+        );
+    }
+    assert_eq!(before, now, "{}: RVJIT_BLESS=1 rewrites it", path.display());
+}
+
+#[test]
+fn arm64_code_is_as_recorded() {
+    check_golden(Host::Arm64);
+}
+
+#[test]
+fn x86_64_code_is_as_recorded() {
+    check_golden(Host::X86_64);
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("fixtures")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut programs: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "elf"))
+        .collect();
+    programs.sort();
+    assert!(programs.len() > 30, "only {} fixtures", programs.len());
+    programs
+}
+
+/// Shows `look` all code of all fixtures without the stubs: for every placement, with and without counting, with and
+/// without poison.
+fn scan(host: Host, mut look: impl FnMut(&Ahead, &HostInsn, &str)) {
+    for path in fixtures() {
+        let image = Image::open(&path).unwrap();
+        let mut memory = memory_of(&image).unwrap();
+        let all = functions(&image, &mut memory);
+        let ranges: Vec<_> = all.iter().map(|f| f.range.clone()).collect();
+        for placement in Placement::ALL {
+            for (counting, poison, plain) in [
+                (false, false, false),
+                (false, false, true),
+                (true, true, false),
+            ] {
+                let mut options = options(placement);
+                options.poison = poison;
+                options.strict_align = poison && placement == Placement::Paged;
+                let mode = Mode {
+                    counting,
+                    plain,
+                    ..Mode::default()
+                };
+                let ahead = translate_ahead(host, options, mode, &mut memory, &ranges);
+                let context = format!(
+                    "{} ({}, counting {counting}, poison {poison}, plain {plain})",
+                    path.display(),
+                    placement.name()
+                );
+                for function in &ahead.functions {
+                    let hot = function.lines.iter().flat_map(|line| &line.host);
+                    for insn in hot.chain(&function.cold) {
+                        look(&ahead, insn, &context);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// x18 is the platform's, sp is the host's stack, and a word that the assembler does not know came about by mistake.
+#[test]
+fn arm64_code_keeps_off_x18_and_sp() {
+    let mut seen = HashSet::new();
+    scan(Host::Arm64, |ahead, insn, context| {
+        let at = insn.at.0 as usize;
+        let word = u32::from_le_bytes(ahead.code[at..at + 4].try_into().unwrap());
+        if !seen.insert(word) {
+            return;
+        }
+        let place = format!("{context}: {at:#x}: {word:#010x} {}", insn.text);
+        let info = a64::classify(word).unwrap_or_else(|| panic!("{place}: unknown"));
+        assert_eq!((info.reads | info.writes) & 1 << 18, 0, "{place}: x18");
+        assert!(!info.uses_sp, "{place}: sp");
+    });
+    assert!(seen.len() > 1000, "only {} words", seen.len());
+}
+
+/// rsp is touched by nothing but calls of the exit stub, which takes the return address away again.
+#[test]
+fn x86_64_code_keeps_off_rsp() {
+    let rsp = x64::Reg::Rsp.bit();
+    let mut seen = HashSet::new();
+    let mut calls = HashSet::new();
+    scan(Host::X86_64, |ahead, insn, context| {
+        let at = insn.at.0 as usize;
+        let code = &ahead.code[at..at + insn.len];
+        if insn.text.starts_with("call") {
+            let decoded = x64::decode(code, u64::from(insn.at.0));
+            let target = decoded.target().unwrap_or(u64::MAX);
+            let stub = target < ahead.stubs.code.len() as u64;
+            assert!(stub, "{context}: {at:#x}: {} is not of a stub", insn.text);
+            calls.insert(target);
+            return;
+        }
+        if !seen.insert(code.to_vec()) {
+            return;
+        }
+        let place = format!("{context}: {at:#x}: {}", insn.text);
+        let decoded = x64::decode(code, u64::from(insn.at.0));
+        assert!(decoded.is_known(), "{place}: unknown");
+        let touches = (decoded.reads() | decoded.writes()) & rsp != 0;
+        assert!(!touches && !decoded.names(x64::Reg::Rsp), "{place}: rsp");
+    });
+    assert!(seen.len() > 1000, "only {} instructions", seen.len());
+    assert_eq!(calls.len(), 1, "one stub is called: {calls:x?}");
+}
