@@ -187,8 +187,8 @@ impl std::fmt::Display for Totals {
         let expansion = self.host.0 as f64 / self.guest.0.max(1) as f64;
         write!(
             f,
-            "{} guest instructions ({} bytes), {} {} instructions ({} bytes) + {} cold ({} bytes), expansion {expansion:.2}",
-            self.guest.0, self.guest.1, self.host.0, "host", self.host.1, self.cold.0, self.cold.1
+            "{} guest instructions ({} bytes), {} host instructions ({} bytes) + {} cold ({} bytes), expansion {expansion:.2}",
+            self.guest.0, self.guest.1, self.host.0, self.host.1, self.cold.0, self.cold.1
         )
     }
 }

@@ -41,7 +41,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log = env_logger::Env::new().filter_or("RVJIT_LOG", "off");
     // Fails only where a logger is set already.
     let _ = env_logger::Builder::from_env(log).try_init();
-    let result = match Cli::try_parse_from(with_run(args.into_iter().collect())) {
+    let args = with_run(args.into_iter().collect());
+    let result = match Cli::try_parse_from(&args) {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run::run(*args),
             Command::Disasm(args) => disasm::disasm(&args),
@@ -49,7 +50,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Completions(args) => docs::completions(&args),
             Command::Man => docs::man(),
         },
-        Err(error) => usage(&error),
+        Err(error) => usage(&error, args.get(1)),
     };
     ExitCode::from(result.unwrap_or_else(|failure| {
         say(&failure.message);
@@ -102,7 +103,7 @@ fn with_run(mut args: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Help and version go to standard output; other messages become one line.
-fn usage(error: &clap::Error) -> Result<u8, Failure> {
+fn usage(error: &clap::Error, command: Option<&OsString>) -> Result<u8, Failure> {
     let kind = error.kind();
     if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
         return error.print().map(|()| 0).map_err(Failure::own);
@@ -116,8 +117,9 @@ fn usage(error: &clap::Error) -> Result<u8, Failure> {
     let words: Vec<&str> = paragraph.split_whitespace().collect();
     let message = words.join(" ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let command = command.and_then(|name| name.to_str()).unwrap_or("run");
     Err(Failure::own(format_args!(
-        "{message}; see 'rvjit run --help'"
+        "{message}; see 'rvjit {command} --help'"
     )))
 }
 

@@ -71,7 +71,7 @@ pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
 /// another function: linker scripts put labels also behind the code.
 fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Function>) {
     let symbols = image.symbols().entries();
-    let inside = |symbol: &&Symbol| code.contains(&symbol.addr) && symbol.addr % 4 == 0;
+    let inside = |symbol: &&Symbol| code.contains(&symbol.addr) && symbol.addr.is_multiple_of(4);
     let mut sized_end = code.start;
     let mut last = None;
     for (n, symbol) in symbols.iter().enumerate().filter(|(_, s)| inside(s)) {
