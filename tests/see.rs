@@ -7,6 +7,14 @@
 mod common;
 
 use common::{assert_one_line, fixtures, run, rvjit, stderr, stdout};
+use rvjit::elf::Image;
+use rvjit::inspect::functions::functions;
+use rvjit::inspect::info::Info;
+use rvjit::inspect::listing::list;
+use rvjit::inspect::{memory_of, object};
+use rvjit::jit::ahead::{Host, options, translate_ahead};
+use rvjit::jit::translate::Mode;
+use rvjit::memory::Placement;
 use serde_json::Value;
 use std::fs;
 use std::process::Output;
@@ -293,6 +301,73 @@ fn colours_are_for_terminals() {
         }
         assert_eq!(stripped, plain, "{args:?}");
     }
+}
+
+#[test]
+fn a_bad_end_is_coloured_only_where_asked_for() {
+    let plain = stderr(&command(&["run", "nullcrash.elf"]));
+    assert!(
+        !plain.contains('\x1b') && plain.contains("memory fault"),
+        "{plain}"
+    );
+    let colored = stderr(&command(&["run", "--color", "always", "nullcrash.elf"]));
+    assert!(
+        colored.starts_with("rvjit: nullcrash.elf: \x1b["),
+        "{colored}"
+    );
+    let never = stderr(&command(&["run", "--color", "never", "nullcrash.elf"]));
+    assert_eq!(never, plain);
+}
+
+/// Neither the scan nor listings may panic, hang or grow without bounds, whatever the file says.
+#[test]
+fn damaged_files_are_no_panic() {
+    let good = fs::read(fixtures().join("sort.elf")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.elf");
+    let (mut parsed, mut refused) = (0, 0);
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    // The tables are behind the code: half of the damage goes there.
+    let tables = good.len() / 2;
+    for round in 0..400 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + random(4) {
+            let at = match round % 3 {
+                0 => random(116),
+                1 => tables + random(good.len() - tables),
+                _ => random(good.len()),
+            };
+            let values = [0, 1, 4, 0x7f, 0x80, 0xff];
+            bytes[at] = values[random(values.len())];
+        }
+        fs::write(&path, &bytes).unwrap();
+        let info = Info::of(&path, "damaged".to_owned());
+        let Ok(image) = Image::parse(bytes) else {
+            assert!(!info.runs);
+            refused += 1;
+            continue;
+        };
+        parsed += 1;
+        let Ok(mut memory) = memory_of(&image) else {
+            continue;
+        };
+        let functions = functions(&image, &mut memory);
+        let ranges: Vec<_> = functions.iter().map(|f| f.range.clone()).collect();
+        let options = options(Placement::Window);
+        let mode = Mode::default();
+        let ahead = translate_ahead(Host::X86_64, options, mode, &mut memory, &ranges);
+        let code = Some((&ahead, Placement::Window));
+        let listing = list("damaged".to_owned(), &image, &mut memory, &functions, code);
+        assert_eq!(listing.functions.len(), functions.len());
+        assert!(object::write(&ahead, &functions).is_ok());
+    }
+    assert!(parsed > 100 && refused > 50, "{parsed} {refused}");
 }
 
 #[test]

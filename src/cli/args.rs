@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::color::ColorArg;
 use super::disasm::DisasmArgs;
 use super::docs::CompletionsArgs;
 use super::info::InfoArgs;
@@ -84,6 +85,9 @@ pub(super) struct RunArgs {
     /// Writes the words between begin_signature and end_signature to this file (riscv-arch-test)
     #[arg(long, value_name = "FILE")]
     pub(super) signature: Option<PathBuf>,
+    /// When to use colours in reports on standard error
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorArg,
     /// The program, and behind it its own arguments as they are
     #[arg(required = true, trailing_var_arg = true, value_names = ["PROG", "ARGS"])]
     pub(super) command_line: Vec<OsString>,

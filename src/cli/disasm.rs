@@ -12,6 +12,7 @@ use crate::jit::translate::Mode;
 use crate::machine::MachineError;
 use crate::memory::Placement;
 use crate::memory::table::IDENTITY_LOWEST;
+use crate::report::names::demangle;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
@@ -198,7 +199,7 @@ fn show_function(
     painter: Painter,
     function: &FunctionListing,
 ) -> io::Result<()> {
-    let name = painter.paint(Role::Symbol, &printable(&function.name));
+    let name = painter.paint(Role::Symbol, &demangle(&function.name));
     write!(out, "\n{:08x} <{name}>:", function.address)?;
     let Some(host) = &function.host else {
         writeln!(out)?;
@@ -252,11 +253,7 @@ fn guest_line(painter: Painter, insn: &InsnListing) -> String {
         let _ = write!(text, "\t{operands}");
     }
     if let Some(symbol) = &insn.symbol {
-        let _ = write!(
-            text,
-            " <{}>",
-            painter.paint(Role::Symbol, &printable(symbol))
-        );
+        let _ = write!(text, " <{}>", painter.paint(Role::Symbol, symbol));
     }
     text
 }
@@ -267,7 +264,7 @@ fn guest_column(painter: Painter, insn: &InsnListing) -> (String, usize) {
     let word = insn.word.map_or_else(String::new, |w| format!("{w:08x}"));
     let (mnemonic, operands) = insn.text.split_once('\t').unwrap_or((&insn.text, ""));
     let symbol = insn.symbol.as_ref();
-    let symbol = symbol.map_or_else(String::new, |s| format!(" <{}>", printable(s)));
+    let symbol = symbol.map_or_else(String::new, |s| format!(" <{}>", s));
     let plain = format!("{place} {word} {mnemonic:7} {operands}{symbol}");
     let painted = format!(
         "{} {} {}{} {operands}{}",
@@ -291,10 +288,4 @@ fn host_line(painter: Painter, insn: &HostInsnListing) -> String {
         "" => format!("{place}  {mnemonic}"),
         _ => format!("{place}  {mnemonic} {operands}"),
     }
-}
-
-/// A name from a file, fit for a terminal.
-pub(super) fn printable(name: &str) -> String {
-    let replace = |c: char| if c.is_control() { '?' } else { c };
-    name.chars().map(replace).collect()
 }

@@ -1,9 +1,9 @@
 //! `rvjit info`: whether a program will run, and if not why, as text or JSON.
 
 use super::color::{ColorArg, Painter, Role};
-use super::disasm::printable;
 use super::{Failure, print};
 use crate::inspect::info::{CallInfo, Foreign, ImageInfo, Info};
+use crate::report::names::printable;
 use clap::Args;
 use std::fmt::Write as _;
 use std::io;
@@ -150,9 +150,6 @@ fn write_foreign(t: &mut String, painter: Painter, foreign: &Foreign) -> std::fm
     writeln!(
         t,
         "  not RV32IM     {:#010x} ({}): {:#010x}, {}; {reach}",
-        foreign.address,
-        printable(place),
-        foreign.word,
-        foreign.guess
+        foreign.address, place, foreign.word, foreign.guess
     )
 }

@@ -1,6 +1,7 @@
 //! `rvjit run`.
 
 use super::args::RunArgs;
+use super::color::{Painter, Role};
 use super::{Failure, say, write_file};
 use crate::machine::{Machine, MachineConfig};
 use crate::report::json::NotRun;
@@ -21,6 +22,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     };
     let (report, signature) = (args.report.clone(), args.signature.clone());
     let (time, strace) = (args.time, args.strace);
+    let painter = Painter::new(args.color, &std::io::stderr());
     let config = config(args)?;
     let mut machine = match Machine::open(Path::new(&program), config) {
         Ok(machine) => machine,
@@ -43,7 +45,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (load, run) = (loaded - start, loaded.elapsed());
     let crash = Crash::new(exit, &mut machine);
     if let Some(reason) = describe(exit, &machine) {
-        say(&format!("{name}: {reason}"));
+        say(&format!("{name}: {}", painter.paint(Role::Bad, &reason)));
     }
     if let Some(crash) = &crash {
         let _ = write!(std::io::stderr(), "{crash}");

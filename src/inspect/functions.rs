@@ -3,6 +3,7 @@
 use super::scan::Scan;
 use crate::elf::{Image, Symbol, SymbolKind, sections};
 use crate::memory::{Memory, Permissions};
+use crate::report::names::demangle;
 use std::fmt;
 use std::ops::Range;
 
@@ -159,19 +160,20 @@ impl fmt::Display for SelectError {
 
 impl std::error::Error for SelectError {}
 
-/// The functions of this name: several, where files have static ones of the same name.
+/// The functions of this name, mangled or not: several, where files have static ones of the same name.
 ///
 /// # Errors
 /// When there is none.
 pub fn named(all: &[Function], name: &str) -> Result<Vec<Function>, SelectError> {
-    let found: Vec<Function> = all.iter().filter(|f| f.name == name).cloned().collect();
+    let is_named = |f: &&Function| f.name == name || demangle(&f.name) == name;
+    let found: Vec<Function> = all.iter().filter(is_named).cloned().collect();
     if found.is_empty() {
         let lower = name.to_lowercase();
         let similar = all.iter().find(|f| {
             let other = f.name.to_lowercase();
             other.contains(&lower) || lower.contains(&other)
         });
-        let similar = similar.map(|f| f.name.clone());
+        let similar = similar.map(|f| demangle(&f.name));
         return Err(SelectError::Unknown(name.to_owned(), similar));
     }
     Ok(found)

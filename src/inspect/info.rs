@@ -9,6 +9,7 @@ use crate::elf::{ElfError, Image, load, sections};
 use crate::exit_status::{CANNOT_RUN, NOT_FOUND};
 use crate::memory::table::{IDENTITY_LOWEST, PAGED_MOST_PAGES};
 use crate::memory::{Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
+use crate::report::names::symbol_offset;
 use crate::syscall::{semihosting, strace};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -240,9 +241,7 @@ fn details_of(image: &Image, memory: &mut Memory, placements: Vec<&'static str>)
     let foreign = scan.foreign.iter().map(|(&address, &word)| Foreign {
         address,
         word,
-        symbol: image
-            .code_at(address)
-            .map(|(symbol, offset)| format!("{}+{offset:#x}", symbol.name)),
+        symbol: symbol_offset(image, address),
         guess: guess(word),
         from_entry: from_entry.contains(&address),
     });

@@ -8,6 +8,7 @@ use super::scan::Known;
 use crate::elf::Image;
 use crate::jit::ahead::{self, Ahead, HostInsn};
 use crate::memory::{Memory, Placement};
+use crate::report::names::{demangle, symbol_offset};
 use crate::rv32::{Insn, Reg, decode, disassemble_word};
 use serde::Serialize;
 
@@ -34,8 +35,11 @@ pub struct Listing {
 /// A function.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunctionListing {
-    /// Its name.
+    /// Its name in the symbol table.
     pub name: String,
+    /// Its name as a person wrote it, for names that Rust or C++ mangled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub demangled: Option<String>,
     /// Guest address.
     pub address: u32,
     /// Bytes of guest code.
@@ -175,19 +179,20 @@ fn reference(insn: Insn, pc: u32, known: &Known) -> Option<u32> {
 
 /// `symbol` or `symbol+0x10`, for code and data; `None` for addresses outside the program.
 fn symbol_at(image: &Image, addr: u32) -> Option<String> {
-    let name = |(symbol, offset): (&crate::elf::Symbol, u32)| match offset {
-        0 => symbol.name.to_string(),
-        _ => format!("{}+{offset:#x}", symbol.name),
-    };
-    if let Some(found) = image.code_at(addr) {
-        return Some(name(found));
+    if let Some(name) = symbol_offset(image, addr) {
+        return Some(name);
     }
     let segment = image.segments.iter().find(|s| s.contains(addr))?;
     let entries = image.symbols().entries();
     let before = entries.get(..entries.partition_point(|s| s.addr <= addr))?;
     let symbol = before.last().filter(|s| segment.contains(s.addr))?;
     let offset = addr - symbol.addr;
-    (offset == 0 || offset < symbol.size).then(|| name((symbol, offset)))
+    let name = demangle(&symbol.name);
+    match offset {
+        0 => Some(name),
+        _ if offset < symbol.size => Some(format!("{name}+{offset:#x}")),
+        _ => None,
+    }
 }
 
 fn with_host(
@@ -214,6 +219,7 @@ fn with_host(
         }
     });
     FunctionListing {
+        demangled: Some(demangle(&function.name)).filter(|name| *name != function.name),
         name: function.name.clone(),
         address: function.range.start,
         bytes: function.range.end - function.range.start,

@@ -212,7 +212,14 @@ fn regions(memory: &mut Memory, range: &Range<u32>) -> Vec<Region> {
     let index = |pc: u32| (pc.wrapping_sub(range.start) / 4) as usize;
     let mut covered = vec![false; len];
     let mut found = Vec::new();
-    while let Some(first) = covered.iter().position(|done| !done) {
+    let mut first = 0;
+    loop {
+        while covered.get(first) == Some(&true) {
+            first += 1;
+        }
+        if first >= len {
+            break;
+        }
         let entry = range
             .start
             .wrapping_add(4 * u32::try_from(first).unwrap_or(0));

@@ -1,0 +1,65 @@
+//! The examples of README.md: each `console` block is what its commands print. `RVJIT_BLESS=1` rewrites them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its input has failed"
+)]
+
+mod common;
+
+use common::{run, rvjit};
+use std::fs;
+use std::path::Path;
+
+/// What `$ rvjit …` prints in the project's folder, standard error behind standard output.
+fn printed(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let Some(["$", "rvjit", args @ ..]) = words.get(..) else {
+        panic!("'{line}' is no command of an example");
+    };
+    let output = run(rvjit().current_dir(env!("CARGO_MANIFEST_DIR")).args(args));
+    let mut bytes = output.stdout;
+    bytes.extend(output.stderr);
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The text with every example made anew, and how many there are.
+fn renewed(text: &str) -> (String, usize) {
+    let mut out = String::new();
+    let mut commands = 0;
+    let mut inside = false;
+    for line in text.lines() {
+        let (begins, ends) = (line == "```console", line == "```");
+        if begins || ends || !inside {
+            inside = begins;
+            out += line;
+            out.push('\n');
+        } else if line.starts_with("$ ") {
+            commands += 1;
+            out += line;
+            out.push('\n');
+            out += &printed(line);
+        }
+    }
+    (out, commands)
+}
+
+#[test]
+fn examples_are_what_is_printed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (now, commands) = renewed(&text);
+    assert!(commands >= 3, "{commands} examples");
+    if std::env::var_os("RVJIT_BLESS").is_some_and(|value| value == "1") {
+        fs::write(&path, now).unwrap();
+        return;
+    }
+    let differs = text.lines().zip(now.lines()).find(|(old, new)| old != new);
+    assert_eq!(
+        differs, None,
+        "RVJIT_BLESS=1 rewrites the examples of README.md"
+    );
+    assert_eq!(
+        text, now,
+        "RVJIT_BLESS=1 rewrites the examples of README.md"
+    );
+}
