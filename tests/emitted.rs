@@ -14,7 +14,7 @@ use rvjit::asm::{a64, x64};
 use rvjit::elf::Image;
 use rvjit::inspect::functions::functions;
 use rvjit::inspect::memory_of;
-use rvjit::jit::ahead::{Ahead, Function, Host, HostInsn, options, translate_ahead};
+use rvjit::jit::ahead::{Ahead, Function, Host, HostInsn, code_ahead, options, translate_ahead};
 use rvjit::jit::translate::Mode;
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
 use rvjit::rv32::{Insn, encode};
@@ -149,9 +149,9 @@ fn fixtures() -> Vec<PathBuf> {
     programs
 }
 
-/// Shows `look` all code of all fixtures without the stubs: for every placement, with and without counting, with and
-/// without poison.
-fn scan(host: Host, mut look: impl FnMut(&Ahead, &HostInsn, &str)) {
+/// Shows `look` all code of all fixtures, and how long the stubs at its beginning are: for every placement, with and
+/// without optimisation, with counting and poison.
+fn scan(host: Host, mut look: impl FnMut(&[u8], usize, &str)) {
     for path in fixtures() {
         let image = Image::open(&path).unwrap();
         let mut memory = memory_of(&image).unwrap();
@@ -166,23 +166,14 @@ fn scan(host: Host, mut look: impl FnMut(&Ahead, &HostInsn, &str)) {
                 let mut options = options(placement);
                 options.poison = poison;
                 options.strict_align = poison && placement == Placement::Paged;
-                let mode = Mode {
-                    counting,
-                    plain,
-                    ..Mode::default()
-                };
-                let ahead = translate_ahead(host, options, mode, &mut memory, &ranges);
+                let mode = Mode { counting, plain };
+                let (stubs, code) = code_ahead(host, options, mode, &mut memory, &ranges);
                 let context = format!(
                     "{} ({}, counting {counting}, poison {poison}, plain {plain})",
                     path.display(),
                     placement.name()
                 );
-                for function in &ahead.functions {
-                    let hot = function.lines.iter().flat_map(|line| &line.host);
-                    for insn in hot.chain(&function.cold) {
-                        look(&ahead, insn, &context);
-                    }
-                }
+                look(&code, stubs.code.len(), &context);
             }
         }
     }
@@ -192,16 +183,20 @@ fn scan(host: Host, mut look: impl FnMut(&Ahead, &HostInsn, &str)) {
 #[test]
 fn arm64_code_keeps_off_x18_and_sp() {
     let mut seen = HashSet::new();
-    scan(Host::Arm64, |ahead, insn, context| {
-        let at = insn.at.0 as usize;
-        let word = u32::from_le_bytes(ahead.code[at..at + 4].try_into().unwrap());
-        if !seen.insert(word) {
-            return;
+    scan(Host::Arm64, |code, stubs, context| {
+        for at in (stubs..code.len()).step_by(4) {
+            let word = u32::from_le_bytes(code[at..at + 4].try_into().unwrap());
+            if !seen.insert(word) {
+                continue;
+            }
+            let place = || {
+                let text = a64::disassemble(word, at as u64);
+                format!("{context}: {at:#x}: {word:#010x} {text}")
+            };
+            let info = a64::classify(word).unwrap_or_else(|| panic!("{}: unknown", place()));
+            assert_eq!((info.reads | info.writes) & 1 << 18, 0, "{}: x18", place());
+            assert!(!info.uses_sp, "{}: sp", place());
         }
-        let place = format!("{context}: {at:#x}: {word:#010x} {}", insn.text);
-        let info = a64::classify(word).unwrap_or_else(|| panic!("{place}: unknown"));
-        assert_eq!((info.reads | info.writes) & 1 << 18, 0, "{place}: x18");
-        assert!(!info.uses_sp, "{place}: sp");
     });
     assert!(seen.len() > 1000, "only {} words", seen.len());
 }
@@ -212,25 +207,23 @@ fn x86_64_code_keeps_off_rsp() {
     let rsp = x64::Reg::Rsp.bit();
     let mut seen = HashSet::new();
     let mut calls = HashSet::new();
-    scan(Host::X86_64, |ahead, insn, context| {
-        let at = insn.at.0 as usize;
-        let code = &ahead.code[at..at + insn.len];
-        if insn.text.starts_with("call") {
-            let decoded = x64::decode(code, u64::from(insn.at.0));
-            let target = decoded.target().unwrap_or(u64::MAX);
-            let stub = target < ahead.stubs.code.len() as u64;
-            assert!(stub, "{context}: {at:#x}: {} is not of a stub", insn.text);
-            calls.insert(target);
-            return;
+    scan(Host::X86_64, |code, stubs, context| {
+        let mut at = stubs;
+        while at < code.len() {
+            let insn = x64::decode(&code[at..], at as u64);
+            let bytes = &code[at..at + insn.len()];
+            let place = || format!("{context}: {at:#x}: {insn}");
+            assert!(insn.is_known(), "{}: unknown", place());
+            if insn.mnemonic() == "call" {
+                let target = insn.target().unwrap_or(u64::MAX);
+                assert!(target < stubs as u64, "{}: not of a stub", place());
+                calls.insert(target);
+            } else if seen.insert(bytes.to_vec()) {
+                let touched = (insn.reads() | insn.writes()) & rsp != 0;
+                assert!(!touched && !insn.names(x64::Reg::Rsp), "{}: rsp", place());
+            }
+            at += insn.len();
         }
-        if !seen.insert(code.to_vec()) {
-            return;
-        }
-        let place = format!("{context}: {at:#x}: {}", insn.text);
-        let decoded = x64::decode(code, u64::from(insn.at.0));
-        assert!(decoded.is_known(), "{place}: unknown");
-        let touches = (decoded.reads() | decoded.writes()) & rsp != 0;
-        assert!(!touches && !decoded.names(x64::Reg::Rsp), "{place}: rsp");
     });
     assert!(seen.len() > 1000, "only {} instructions", seen.len());
     assert_eq!(calls.len(), 1, "one stub is called: {calls:x?}");

@@ -31,7 +31,6 @@ pub(super) fn man() -> Result<u8, Failure> {
         man.render_name_section(&mut text)?;
         man.render_synopsis_section(&mut text)?;
         man.render_description_section(&mut text)?;
-        man.render_subcommands_section(&mut text)?;
         for one in command.get_subcommands() {
             writeln!(text, ".SH \"COMMAND {}\"", one.get_name().to_uppercase())?;
             let one = clap_mangen::Man::new(one.clone());

@@ -147,10 +147,51 @@ pub fn translate_ahead(
     memory: &mut Memory,
     ranges: &[Range<u32>],
 ) -> Ahead {
-    match host {
-        Host::Arm64 => with(arm64::Arm64::new(options), host, mode, memory, ranges),
-        Host::X86_64 => with(x86_64::X86_64::new(options), host, mode, memory, ranges),
+    let made = make(host, options, mode, memory, ranges);
+    let functions = ranges
+        .iter()
+        .zip(&made.pieces)
+        .map(|(range, pieces)| function(host, &made.code, range, pieces))
+        .collect();
+    Ahead {
+        host,
+        code: made.code,
+        stubs: made.stubs,
+        functions,
     }
+}
+
+/// The code alone, which is quicker: the stubs, and all of it with the stubs at its beginning.
+#[must_use]
+pub fn code_ahead(
+    host: Host,
+    options: Options,
+    mode: Mode,
+    memory: &mut Memory,
+    ranges: &[Range<u32>],
+) -> (Stubs, Vec<u8>) {
+    let made = make(host, options, mode, memory, ranges);
+    (made.stubs, made.code)
+}
+
+fn make(
+    host: Host,
+    options: Options,
+    mode: Mode,
+    memory: &mut Memory,
+    ranges: &[Range<u32>],
+) -> Made {
+    match host {
+        Host::Arm64 => with(arm64::Arm64::new(options), mode, memory, ranges),
+        Host::X86_64 => with(x86_64::X86_64::new(options), mode, memory, ranges),
+    }
+}
+
+/// Code, and the pieces of each range.
+struct Made {
+    stubs: Stubs,
+    code: Vec<u8>,
+    pieces: Vec<Vec<Piece>>,
 }
 
 /// A region and what became of it; the code is in the buffer.
@@ -162,11 +203,10 @@ struct Piece {
 
 fn with<B: Backend>(
     mut backend: B,
-    host: Host,
     mode: Mode,
     memory: &mut Memory,
     ranges: &[Range<u32>],
-) -> Ahead {
+) -> Made {
     let stubs = backend.stubs();
     let mut code = stubs.code.clone();
     let mut pieces: Vec<Vec<Piece>> = Vec::new();
@@ -189,16 +229,10 @@ fn with<B: Backend>(
         pieces.push(of_range);
     }
     link(&backend, &mut code, pieces.iter().flatten());
-    let functions = ranges
-        .iter()
-        .zip(&pieces)
-        .map(|(range, pieces)| function(host, &code, range, pieces))
-        .collect();
-    Ahead {
-        host,
-        code,
+    Made {
         stubs,
-        functions,
+        code,
+        pieces,
     }
 }
 
