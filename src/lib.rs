@@ -15,3 +15,4 @@ pub mod report;
 pub mod rv32;
 pub mod sys;
 pub mod syscall;
+pub mod trace;

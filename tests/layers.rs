@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 8] = [
     &["interp", "jit"],
     &["elf", "syscall"],
     &["machine"],
-    &["inspect", "report", "cli", "main"],
+    &["inspect", "report", "trace", "cli", "main"],
 ];
 
 /// What is used against the order, and why it may be.

@@ -115,14 +115,343 @@ fn every_kind_of_end_has_a_report() {
 }
 
 #[test]
-fn files_that_cannot_be_written_are_our_error() {
-    let rows: [&[&str]; 1] = [&["--report", "/nowhere/file"]];
-    for args in rows {
+fn bad_values_and_files_are_our_error() {
+    let rows: [(&[&str], &str); 19] = [
+        (&["--report", "/nowhere/file"], "/nowhere/file"),
+        (&["--stats=xml"], "invalid value 'xml'"),
+        (&["--trace", "everything"], "invalid value 'everything'"),
+        (
+            &["--trace", "insn", "--trace-format", "xml"],
+            "invalid value 'xml'",
+        ),
+        (
+            &["--trace", "insn", "--trace-from", "nobody"],
+            "no such symbol",
+        ),
+        (&["--trace", "insn", "--trace-to", "0xzz"], "not an address"),
+        (&["--trace", "insn", "--trace-range", "nobody"], "neither"),
+        (&["--trace", "insn", "--trace-range", "8..8"], "empty"),
+        (&["--trace", "insn", "--trace-limit", "-1"], "-1"),
+        (
+            &["--trace", "insn", "--trace-out", "/nowhere/file"],
+            "/nowhere/file",
+        ),
+        (&["--trace-from", "main"], "--trace"),
+        (&["--dump-mem", "main"], "write ADDRESS+LENGTH=FILE"),
+        (&["--dump-mem", "nobody+4=/nowhere/file"], "no such symbol"),
+        (&["--dump-mem", "main+4=/nowhere/file"], "/nowhere/file"),
+        (&["--dump-mem", "0x0+4=/nowhere/file"], "null page"),
+        (&["--dump-jit", "/proc/nowhere"], "/proc/nowhere"),
+        (&["--perf", "paper"], "invalid value 'paper'"),
+        (&["--profile", "/nowhere/file"], "/nowhere/file"),
+        (&["--coverage", "/nowhere/file"], "no debug information"),
+    ];
+    for (args, says) in rows {
         let mut all = args.to_vec();
         all.push("hello.elf");
         let output = command(&all);
         assert_eq!(output.status.code(), Some(125), "{args:?}");
         assert_one_line(&output, &format!("{args:?}"));
-        assert!(stderr(&output).contains("/nowhere/file"), "{args:?}");
+        assert!(
+            stderr(&output).contains(says),
+            "{args:?}: {}",
+            stderr(&output)
+        );
     }
+}
+
+/// The lines that an option adds to standard error, of a program that says nothing there itself.
+fn lines(args: &[&str]) -> Vec<String> {
+    let output = command(args);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{args:?}: {}",
+        stderr(&output)
+    );
+    assert_eq!(stdout(&output), "hello, world\n", "{args:?}");
+    stderr(&output).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn statistics() {
+    for engine in engines() {
+        let mut args = engine.options.to_vec();
+        args.extend(["--stats=json", "--max-insns", "1000", "hello.elf"]);
+        let stats: Value = serde_json::from_str(&lines(&args)[0]).unwrap();
+        assert_eq!(stats["schema"], 1);
+        assert!(engine.name.starts_with(stats["engine"].as_str().unwrap()));
+        assert!(engine.name.ends_with(stats["placement"].as_str().unwrap()));
+        // The 87th is the exit, which does not return.
+        assert_eq!(stats["instructions"], 86, "{}", engine.name);
+        assert_eq!(stats["syscalls"], 2);
+        let translated = stats["engine"] == "jit";
+        assert_eq!(stats["regions"].as_u64().unwrap() > 0, translated);
+        assert_eq!(stats["expansion"].is_f64(), translated);
+        assert_eq!(
+            stats["translate_seconds"].as_f64().unwrap() > 0.0,
+            translated
+        );
+        let number = |key: &str| stats[key].as_u64().unwrap();
+        assert_eq!(number("guest_bytes"), 4 * number("guest_insns"));
+        assert!(number("code_used") >= number("host_bytes") || !translated);
+        assert!(number("pages_peak") >= number("pages_used"));
+        assert!(number("pages_used") > 0);
+        let run = stats["run_seconds"].as_f64().unwrap();
+        assert!(stats["syscall_seconds"].as_f64().unwrap() <= run);
+    }
+    let text = lines(&["--stats", "hello.elf"]).join("\n");
+    for part in ["load  ", "run  ", "system calls    2 in ", "pages  "] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(lines(&["--time", "hello.elf"]).len(), 1);
+}
+
+#[test]
+fn traces_of_each_kind() {
+    let rows = [
+        ("insn", "insn  0x00010098 <_start>: auipc gp,0x2"),
+        ("block", "block 0x00010098 <_start>"),
+        ("call", "call  0x000100c4 <_start+0x2c> -> 0x"),
+        (
+            "mem",
+            "mem   0x000100a4 reads 4 bytes at 0x7fffefc0: 0x00000001",
+        ),
+        ("regs", "regs  0x00010098 gp = 0x00012098"),
+    ];
+    for (kind, first) in rows {
+        let lines = lines(&["--trace", kind, "hello.elf"]);
+        assert!(lines[0].starts_with(first), "{kind}: {}", lines[0]);
+        assert!(lines.iter().all(|line| line.starts_with(kind)), "{kind}");
+    }
+    assert_eq!(lines(&["--trace", "insn", "hello.elf"]).len(), 87);
+    let json = lines(&[
+        "--trace",
+        "regs,mem,insn,call,block",
+        "--trace-format",
+        "json",
+        "hello.elf",
+    ]);
+    let events: Vec<Value> = json
+        .iter()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let count = |kind: &str| events.iter().filter(|e| e["event"] == kind).count();
+    assert_eq!(count("insn"), 87);
+    assert!(count("call") > 1);
+    assert_eq!(count("call"), count("return"))
+}
+
+#[test]
+fn traces_of_a_part() {
+    let trace = |args: &[&str]| {
+        let mut all = vec!["--trace", "insn"];
+        all.extend(args);
+        all.push("hello.elf");
+        lines(&all)
+    };
+    let from = trace(&["--trace-from", "main"]);
+    assert!(from[0].contains("<main>"), "{}", from[0]);
+    let to = trace(&["--trace-to", "main"]);
+    assert_eq!(from.len() + to.len(), 87);
+    let range = trace(&["--trace-range", "main"]);
+    assert!(!range.is_empty() && range.iter().all(|line| line.contains("<main")));
+    assert_eq!(trace(&["--trace-range", "0x10098..0x100a0"]).len(), 2);
+    assert_eq!(trace(&["--trace-limit", "3"]).len(), 3);
+    assert!(
+        trace(&["--trace-last", "3"]).is_empty(),
+        "the run ends well"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("trace");
+    assert!(trace(&["--trace-out", &file.to_string_lossy()]).is_empty());
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 87);
+    let bad = command(&["--trace", "call", "--trace-last", "2", "nullcrash.elf"]);
+    let bad = stderr(&bad);
+    let calls: Vec<&str> = bad.lines().filter(|l| l.starts_with("call ")).collect();
+    assert_eq!(calls.len(), 2, "{bad}");
+    assert!(calls[1].ends_with("<inner>"), "{bad}");
+}
+
+/// A trace changes nothing of what the guest does.
+#[test]
+fn traced_runs_end_as_others_do() {
+    for (program, status) in [("exitcode.elf", 42), ("nullcrash.elf", 139), ("smc.elf", 0)] {
+        let plain = command(&[program]);
+        let traced = command(&["--trace", "block", "--trace-last", "0", program]);
+        assert_eq!(plain.status.code(), Some(status));
+        assert_eq!(traced, plain, "{program}");
+    }
+    let traced = command(&[
+        "--trace",
+        "block",
+        "--trace-last",
+        "0",
+        "--max-insns",
+        "50",
+        "hello.elf",
+    ]);
+    assert_eq!(traced, command(&["--max-insns", "50", "hello.elf"]));
+}
+
+#[test]
+fn dumps() {
+    let text = lines(&["--dump-regs", "hello.elf"]);
+    assert_eq!(text[0], "pc   0x000100cc");
+    assert_eq!(text.len(), 9);
+    let value: Value = serde_json::from_str(&lines(&["--dump-regs=json", "hello.elf"])[0]).unwrap();
+    assert_eq!(value["pc"], 0x100cc);
+    assert_eq!(value["registers"]["a7"], 93);
+    assert_eq!(
+        value["registers"].as_object().map(serde_json::Map::len),
+        Some(32)
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("memory");
+    let dump = format!("_start+0x8={}", file.display());
+    assert!(lines(&["--dump-mem", &dump, "hello.elf"]).is_empty());
+    let bytes = fs::read(&file).unwrap();
+    assert_eq!(bytes, [0x97, 0x21, 0, 0, 0x93, 0x81, 0xe1, 0xb0]);
+}
+
+#[test]
+fn emitted_code_is_dumped() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("code");
+    for engine in engines() {
+        let mut args = engine.options.to_vec();
+        let folder = path.to_string_lossy();
+        args.extend(["--dump-jit", &folder, "hello.elf"]);
+        assert!(lines(&args).is_empty());
+        let map = json(&path.join("map.json"));
+        let regions = map.as_array().unwrap();
+        assert_eq!(regions.is_empty(), engine.name.starts_with("interp"));
+        for region in regions {
+            let bytes = fs::read(path.join(region["file"].as_str().unwrap())).unwrap();
+            assert_eq!(Some(bytes.len() as u64), region["size"].as_u64());
+            for pair in region["map"].as_array().unwrap() {
+                assert!(pair[1].as_u64().unwrap() <= bytes.len() as u64);
+            }
+        }
+        if let Some(first) = regions.first() {
+            assert_eq!(first["map"][0][0], 0x10098);
+            let listing = fs::read_to_string(path.join("listing.txt")).unwrap();
+            assert!(listing.contains("0x00010098: auipc gp,0x2\n"), "{listing}");
+        }
+    }
+}
+
+/// Runs the command and returns its process id too.
+fn with_pid(args: &[&str], folder: &Path) -> (u32, std::process::ExitStatus) {
+    let template = rvjit();
+    let mut command = std::process::Command::new(template.get_program());
+    command.args(template.get_args()).arg("run").args(args);
+    command
+        .arg(fixtures().join("hello.elf"))
+        .current_dir(folder);
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    (child.id(), child.wait().unwrap())
+}
+
+#[test]
+fn perf_gets_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pid, status) = with_pid(&["--perf", "map"], dir.path());
+    assert!(status.success());
+    let file = format!("/tmp/perf-{pid}.map");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    for line in text.lines() {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        assert!(u64::from_str_radix(words[0], 16).unwrap() > 0, "{line}");
+        assert!(u64::from_str_radix(words[1], 16).unwrap() > 0, "{line}");
+    }
+    assert!(
+        !rvjit::machine::JIT_AVAILABLE || text.contains(" main\n"),
+        "{text}"
+    );
+
+    let (pid, status) = with_pid(&["--perf", "jitdump"], dir.path());
+    assert!(status.success());
+    let bytes = fs::read(dir.path().join(format!("jit-{pid}.dump"))).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!(
+        (word(0), word(4), word(8), word(20)),
+        (0x4a69_5444, 1, 40, pid)
+    );
+    let (mut at, mut names) = (40, Vec::new());
+    while at < bytes.len() {
+        assert_eq!(word(at), 0, "a load record");
+        let name = bytes[at + 56..].split(|&b| b == 0).next().unwrap();
+        names.push(String::from_utf8(name.to_vec()).unwrap());
+        assert_eq!(
+            word(at + 4) as usize,
+            56 + name.len() + 1 + word(at + 40) as usize
+        );
+        at += word(at + 4) as usize;
+    }
+    assert_eq!(at, bytes.len());
+    assert!(!rvjit::machine::JIT_AVAILABLE || names.iter().any(|name| name == "main"));
+}
+
+#[test]
+fn profiles_repeat_and_name_functions() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folded, svg) = (dir.path().join("stacks"), dir.path().join("graph.svg"));
+    let mut texts = Vec::new();
+    for engine in engines() {
+        let mut args = engine.options.to_vec();
+        let path = folded.to_string_lossy();
+        args.extend(["--profile", &path, "sort.elf"]);
+        assert_eq!(command(&args).status.code(), Some(0), "{}", engine.name);
+        texts.push(fs::read_to_string(&folded).unwrap());
+    }
+    let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    assert!(
+        texts[0].lines().map(count).sum::<u64>() > 20,
+        "{}",
+        texts[0]
+    );
+    assert!(
+        texts[0].lines().all(|line| !line.starts_with("0x")),
+        "{}",
+        texts[0]
+    );
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+    command(&["--profile", &svg.to_string_lossy(), "sort.elf"]);
+    let svg = fs::read_to_string(&svg).unwrap();
+    let name = texts[0].split([' ', ';']).next().unwrap();
+    assert!(
+        svg.contains("</svg>") && svg.contains(&format!("<title>{name}")),
+        "{name}"
+    );
+}
+
+#[test]
+fn coverage_is_lcov() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("coverage.info");
+    let output = command(&["--coverage", &file.to_string_lossy(), "nullcrash.elf"]);
+    assert_eq!(output.status.code(), Some(139));
+    let text = fs::read_to_string(&file).unwrap();
+    let record = text
+        .split("end_of_record\n")
+        .find(|r| r.contains("nullcrash.c\n"))
+        .unwrap();
+    // Line 22 comes after the crash.
+    for line in [
+        "FN:5,inner",
+        "FNDA:1,inner",
+        "FNF:4",
+        "FNH:4",
+        "DA:15,1",
+        "DA:22,0",
+    ] {
+        assert!(record.lines().any(|l| l == line), "{line}: {record}");
+    }
+    let count = |start: &str| record.lines().filter(|l| l.starts_with(start)).count();
+    assert!(
+        record.contains(&format!("\nLF:{}\n", count("DA:"))),
+        "{record}"
+    );
 }

@@ -4,6 +4,7 @@ use super::color::ColorArg;
 use super::disasm::DisasmArgs;
 use super::docs::CompletionsArgs;
 use super::info::InfoArgs;
+use super::observe::ObserveArgs;
 use crate::machine::EngineKind;
 use crate::memory::{PAGE_COUNT, PAGE_SIZE, Placement};
 use crate::syscall::DirGrant;
@@ -88,6 +89,8 @@ pub(super) struct RunArgs {
     /// When to use colours in reports on standard error
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorArg,
+    #[command(flatten)]
+    pub(super) observe: ObserveArgs,
     /// The program, and behind it its own arguments as they are
     #[arg(required = true, trailing_var_arg = true, value_names = ["PROG", "ARGS"])]
     pub(super) command_line: Vec<OsString>,

@@ -8,6 +8,7 @@ mod color;
 mod disasm;
 mod docs;
 mod info;
+mod observe;
 mod run;
 
 use crate::exit_status::OWN_ERROR;

@@ -2,6 +2,7 @@
 
 use super::args::RunArgs;
 use super::color::{Painter, Role};
+use super::observe::ObserveArgs;
 use super::{Failure, say, write_file};
 use crate::machine::{Machine, MachineConfig};
 use crate::report::json::NotRun;
@@ -23,7 +24,8 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (report, signature) = (args.report.clone(), args.signature.clone());
     let (time, strace) = (args.time, args.strace);
     let painter = Painter::new(args.color, &std::io::stderr());
-    let config = config(args)?;
+    let (mut config, observe) = config(args)?;
+    observe.configure(&mut config);
     let mut machine = match Machine::open(Path::new(&program), config) {
         Ok(machine) => machine,
         Err(error) => {
@@ -40,8 +42,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         };
         machine.syscalls_mut().set_trace(Some(Box::new(line)));
     }
+    let mut observers = observe.prepare(&mut machine, time)?;
     let loaded = Instant::now();
-    let exit = machine.run();
+    let exit = observers.run(&mut machine);
     let (load, run) = (loaded - start, loaded.elapsed());
     let crash = Crash::new(exit, &mut machine);
     if let Some(reason) = describe(exit, &machine) {
@@ -50,15 +53,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     if let Some(crash) = &crash {
         let _ = write!(std::io::stderr(), "{crash}");
     }
-    if time {
-        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
-        say(&format!(
-            "load {:.3} ms, run {:.3} ms, {} pages",
-            ms(load),
-            ms(run),
-            machine.memory().pages_peak()
-        ));
-    }
+    observers.finish(exit, &mut machine, load, run)?;
     if let Some(path) = signature {
         let text = machine.signature().ok_or_else(|| {
             Failure::own(format_args!(
@@ -80,7 +75,7 @@ fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure>
     write_file(path, &text)
 }
 
-fn config(args: RunArgs) -> Result<MachineConfig, Failure> {
+fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
     let mut guest_args: Vec<Vec<u8>> = args
         .command_line
         .into_iter()
@@ -100,7 +95,7 @@ fn config(args: RunArgs) -> Result<MachineConfig, Failure> {
         Some(Ok(size)) => Some(size),
         Some(Err(_)) => return Err(Failure::own("--code-cache: the size is too large")),
     };
-    Ok(MachineConfig {
+    let config = MachineConfig {
         engine: args.engine.0,
         placement: args.placement.0,
         memory_pages: args.memory.0,
@@ -113,7 +108,8 @@ fn config(args: RunArgs) -> Result<MachineConfig, Failure> {
         max_insns: args.max_insns,
         timeout: args.timeout,
         ..MachineConfig::default()
-    })
+    };
+    Ok((config, args.observe))
 }
 
 fn is_variable(text: &OsStr) -> bool {
@@ -129,7 +125,7 @@ mod tests {
     fn parse(args: &[&str]) -> Result<MachineConfig, Failure> {
         let all = ["rvjit", "run"].iter().chain(args);
         match Cli::try_parse_from(all).unwrap().command {
-            Command::Run(run) => config(*run),
+            Command::Run(run) => config(*run).map(|(config, _)| config),
             other => panic!("{other:?}"),
         }
     }

@@ -70,6 +70,12 @@ fn read(bytes: &[u8]) -> Option<Vec<Section>> {
 }
 
 impl Image {
+    /// A second one of the same file; `None` never, unless memory changes under us.
+    #[must_use]
+    pub fn reparse(&self) -> Option<Image> {
+        Image::parse(self.bytes.clone()).ok()
+    }
+
     /// The bytes and the guest address of a section; `None` where there is none of this name.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<(&[u8], u32)> {

@@ -5,9 +5,11 @@
 
 mod config;
 mod exit;
+mod observed;
 
 pub use config::{EngineKind, JIT_AVAILABLE, MachineConfig, MachineError};
 pub use exit::Exit;
+pub use observed::{CallTime, Observer, View};
 
 use crate::cpu::Cpu;
 use crate::elf::{Image, Layout, initial_stack, load};
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where [`Machine::call`] makes a function return to: in page 0, where nothing else can be.
 const RETURN_ADDRESS: u32 = 0xff0;
@@ -49,6 +51,7 @@ pub struct Machine {
     budget: Budget,
     timeout: Option<Duration>,
     stop: Arc<AtomicBool>,
+    call_time: Option<CallTime>,
 }
 
 impl fmt::Debug for Machine {
@@ -59,19 +62,6 @@ impl fmt::Debug for Machine {
             .field("budget", &self.budget)
             .finish_non_exhaustive()
     }
-}
-
-/// What an observer sees of a machine.
-#[derive(Debug)]
-pub struct View<'a> {
-    /// The program.
-    pub image: &'a Image,
-    /// Where its parts are.
-    pub layout: &'a Layout,
-    /// Registers and pc.
-    pub cpu: &'a Cpu,
-    /// Memory.
-    pub memory: &'a mut Memory,
 }
 
 /// Why [`Machine::call`] has no result.
@@ -152,13 +142,19 @@ impl Machine {
                 .map_or(Budget::Unlimited, Budget::Instructions),
             timeout: config.timeout,
             stop: config.stop,
+            call_time: None,
         })
     }
 
     /// Runs until the program ends or must stop. After [`Exit::MaxInsns`] and [`Exit::Interrupted`] it can go on.
     pub fn run(&mut self) -> Exit {
+        self.within_time(Machine::run_to_end)
+    }
+
+    /// Ends what `run` does when the time limit is reached.
+    fn within_time(&mut self, run: impl FnOnce(&mut Machine) -> Exit) -> Exit {
         let Some(timeout) = self.timeout else {
-            return self.run_to_end();
+            return run(self);
         };
         let (done, waiting) = channel::<()>();
         let timed_out = AtomicBool::new(false);
@@ -170,7 +166,7 @@ impl Machine {
                     stop.store(true, Ordering::Release);
                 }
             });
-            let exit = self.run_to_end();
+            let exit = run(self);
             drop(done);
             if exit == Exit::Interrupted && timed_out.load(Ordering::Acquire) {
                 Exit::Timeout
@@ -251,7 +247,12 @@ impl Machine {
     fn act_on(&mut self, stop: Stop) -> Option<Exit> {
         match stop {
             Stop::Ecall => {
+                let start = self.call_time.map(|_| Instant::now());
                 let outcome = self.syscalls.ecall(&mut self.cpu, &mut self.memory);
+                if let (Some(start), Some(times)) = (start, &mut self.call_time) {
+                    times.calls += 1;
+                    times.time += start.elapsed();
+                }
                 self.after_call(outcome)
             }
             Stop::Ebreak if self.at_semihosting_call() => {
@@ -363,16 +364,6 @@ impl Machine {
     #[must_use]
     pub fn host_code(&self) -> Vec<HostCode> {
         self.engine.host_code()
-    }
-
-    /// The parts that an observer needs together; memory can be changed only by reading it, which may give it pages.
-    pub fn view(&mut self) -> View<'_> {
-        View {
-            image: &self.image,
-            layout: &self.layout,
-            cpu: &self.cpu,
-            memory: &mut self.memory,
-        }
     }
 
     /// The environment, for its trace and its record of calls.

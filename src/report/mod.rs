@@ -2,13 +2,19 @@
 
 pub mod backtrace;
 mod cfi;
+pub mod coverage;
 pub mod crash;
+pub mod dump;
 pub mod json;
 pub mod lines;
 pub mod names;
+pub mod perf;
+pub mod profile;
+pub mod stats;
 
 pub use crash::Crash;
 pub use json::Report;
+pub use stats::Stats;
 
 use crate::engine::Trap;
 use crate::machine::{Exit, Machine};

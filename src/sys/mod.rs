@@ -1,9 +1,11 @@
 //! The host operating system: memory mappings, instruction cache, signals. The only users of libc.
 
+pub mod clock;
 pub mod cpu_time;
 pub mod errno;
 pub mod fd;
 pub mod icache;
+pub mod marker;
 pub mod mmap;
 pub mod segment;
 pub mod signal;

@@ -1,0 +1,363 @@
+//! The options that show what a run does, and what comes of them. Nothing here changes a run: everything goes to
+//! standard error or to a file.
+
+use super::{Failure, say, write_file};
+use crate::elf::Image;
+use crate::machine::{EngineKind, Exit, Machine, MachineConfig};
+use crate::report::coverage::Coverage;
+use crate::report::profile::{EVERY, Profile};
+use crate::report::{Stats, describe, dump, perf};
+use crate::sys::clock::monotonic_nanoseconds;
+use crate::sys::marker::Marker;
+use crate::trace::{Format, Kind, TraceConfig, Tracer};
+use clap::{Args, ValueEnum};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "To see inside")]
+pub(super) struct ObserveArgs {
+    /// Shows on standard error what the run took and what the engine did
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    stats: Option<Form>,
+    /// Shows what the program does, of these kinds
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    trace: Vec<KindArg>,
+    /// Begins the trace where this address is reached
+    #[arg(long, value_name = "SYMBOL|ADDR", requires = "trace")]
+    trace_from: Option<String>,
+    /// Ends the trace where this address is reached
+    #[arg(long, value_name = "SYMBOL|ADDR", requires = "trace")]
+    trace_to: Option<String>,
+    /// Traces only instructions from A up to B, or of one function
+    #[arg(long, value_name = "A..B|SYMBOL", requires = "trace")]
+    trace_range: Option<String>,
+    /// Ends the trace after so many lines
+    #[arg(long, value_name = "N", requires = "trace")]
+    trace_limit: Option<u64>,
+    /// Shows only the last lines of the trace, and only when the run ends badly
+    #[arg(long, value_name = "N", requires = "trace")]
+    trace_last: Option<usize>,
+    /// How the trace is written; spike is the commit log of that simulator, whatever the kinds
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        requires = "trace"
+    )]
+    trace_format: FormatArg,
+    /// Writes the trace to this file
+    #[arg(long, value_name = "FILE", requires = "trace")]
+    trace_out: Option<PathBuf>,
+    /// Shows the registers at the end, on standard error
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    dump_regs: Option<Form>,
+    /// Writes memory, as it is at the end, to a file (repeatable)
+    #[arg(long, value_name = "ADDR|SYMBOL+LEN=FILE")]
+    dump_mem: Vec<String>,
+    /// Writes the emitted code to this folder: bytes, listing, and the map of addresses
+    #[arg(long, value_name = "DIR")]
+    dump_jit: Option<PathBuf>,
+    /// Names the program's functions for Linux perf: /tmp/perf-PID.map, or jit-PID.dump in this folder
+    #[arg(long, value_name = "FORM")]
+    perf: Option<PerfArg>,
+    /// Samples the call stack every 100,003 instructions; a flame graph when the file is an .svg, else folded stacks
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trace", "coverage"])]
+    profile: Option<PathBuf>,
+    /// Writes which source lines were executed, in the form of lcov
+    #[arg(long, value_name = "FILE", conflicts_with = "trace")]
+    coverage: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PerfArg {
+    Map,
+    Jitdump,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct KindArg(Kind);
+
+impl ValueEnum for KindArg {
+    fn value_variants<'a>() -> &'a [KindArg] {
+        const ALL: [KindArg; 5] = [
+            KindArg(Kind::Insn),
+            KindArg(Kind::Block),
+            KindArg(Kind::Call),
+            KindArg(Kind::Mem),
+            KindArg(Kind::Regs),
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        let name = Kind::ALL.iter().find(|(kind, _)| *kind == self.0)?.1;
+        Some(clap::builder::PossibleValue::new(name))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    Text,
+    Json,
+    Spike,
+}
+
+/// Writes a text to standard error. Nobody can be told when that fails.
+fn show(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn option_error(option: &str, value: &str, why: &str) -> Failure {
+    Failure::own(format_args!("--{option} {value}: {why}"))
+}
+
+/// An address: hexadecimal with 0x, a symbol, or decimal.
+fn address(image: &Image, option: &str, text: &str) -> Result<u32, Failure> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u32::from_str_radix(digits, 16)
+            .map_err(|_| option_error(option, text, "not an address"));
+    }
+    if let Some(symbol) = image.symbols().by_name(text) {
+        return Ok(symbol.addr);
+    }
+    text.parse()
+        .map_err(|_| option_error(option, text, "the program has no such symbol"))
+}
+
+fn range(image: &Image, text: &str) -> Result<Range<u64>, Failure> {
+    const OPTION: &str = "trace-range";
+    if let Some((start, end)) = text.split_once("..") {
+        let (start, end) = (address(image, OPTION, start)?, address(image, OPTION, end)?);
+        if start >= end {
+            return Err(option_error(OPTION, text, "the range is empty"));
+        }
+        return Ok(start.into()..end.into());
+    }
+    match image.symbols().by_name(text) {
+        Some(symbol) if symbol.size > 0 => {
+            let start = u64::from(symbol.addr);
+            Ok(start..start + u64::from(symbol.size))
+        }
+        Some(_) => Err(option_error(
+            OPTION,
+            text,
+            "the symbol has no size; write A..B",
+        )),
+        None => Err(option_error(OPTION, text, "neither A..B nor a symbol")),
+    }
+}
+
+/// `ADDR|SYMBOL+LEN=FILE`
+fn memory_dump(image: &Image, text: &str) -> Result<(u32, u32, PathBuf), Failure> {
+    const OPTION: &str = "dump-mem";
+    let bad = || option_error(OPTION, text, "write ADDRESS+LENGTH=FILE");
+    let (what, file) = text.split_once('=').ok_or_else(bad)?;
+    let (start, len) = what.rsplit_once('+').ok_or_else(bad)?;
+    let len = match len.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => len.parse(),
+    };
+    let len = len.map_err(|_| bad())?;
+    if file.is_empty() {
+        return Err(bad());
+    }
+    Ok((address(image, OPTION, start)?, len, file.into()))
+}
+
+/// What watches a run, ready to.
+pub(super) struct Observers {
+    args: ObserveArgs,
+    time: bool,
+    tracer: Option<Tracer>,
+    coverage: Option<Coverage>,
+    profile: Option<Profile>,
+    dumps: Vec<(u32, u32, PathBuf)>,
+    marker: Option<(PathBuf, u64, Marker)>,
+}
+
+impl ObserveArgs {
+    /// Chooses the engine that can be watched.
+    pub(super) fn configure(&self, config: &mut MachineConfig) {
+        if !self.trace.is_empty() || self.coverage.is_some() {
+            config.engine = EngineKind::Interp;
+        }
+    }
+
+    /// Looks up symbols and opens files. `time` is `--time`.
+    pub(super) fn prepare(self, machine: &mut Machine, time: bool) -> Result<Observers, Failure> {
+        if self.stats.is_some() {
+            machine.time_calls();
+        }
+        let image = machine.image();
+        let dumps = self.dump_mem.iter().map(|text| memory_dump(image, text));
+        let dumps = dumps.collect::<Result<_, _>>()?;
+        let tracer = if self.trace.is_empty() {
+            None
+        } else {
+            Some(self.tracer(image)?)
+        };
+        let marker = if self.perf == Some(PerfArg::Jitdump) {
+            let path = PathBuf::from(format!("jit-{}.dump", std::process::id()));
+            let start = monotonic_nanoseconds();
+            write_file(&path, &perf::dump(image, &[], start))?;
+            // perf finds the file by its being mapped.
+            let marker = Marker::new(&path).map_err(Failure::own)?;
+            Some((path, start, marker))
+        } else {
+            None
+        };
+        Ok(Observers {
+            time,
+            tracer,
+            coverage: self.coverage.as_ref().map(|_| Coverage::default()),
+            profile: self.profile.as_ref().map(|_| Profile::default()),
+            dumps,
+            marker,
+            args: self,
+        })
+    }
+
+    fn tracer(&self, image: &Image) -> Result<Tracer, Failure> {
+        let place = |option, text: &Option<String>| {
+            let text = text.as_ref();
+            text.map(|text| address(image, option, text)).transpose()
+        };
+        let out: Box<dyn Write> = match &self.trace_out {
+            Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|error| {
+                Failure::own(format_args!("cannot write {}: {error}", path.display()))
+            })?)),
+            None => Box::new(BufWriter::new(std::io::stderr())),
+        };
+        let config = TraceConfig {
+            kinds: self.trace.iter().map(|kind| kind.0).collect(),
+            from: place("trace-from", &self.trace_from)?,
+            to: place("trace-to", &self.trace_to)?,
+            range: self
+                .trace_range
+                .as_ref()
+                .map(|text| range(image, text))
+                .transpose()?,
+            limit: self.trace_limit,
+            last: self.trace_last,
+            format: match self.trace_format {
+                FormatArg::Text => Format::Text,
+                FormatArg::Json => Format::Json,
+                FormatArg::Spike => Format::Spike,
+            },
+        };
+        Ok(Tracer::new(config, out))
+    }
+}
+
+impl Observers {
+    /// Runs the machine to its end.
+    pub(super) fn run(&mut self, machine: &mut Machine) -> Exit {
+        if let Some(tracer) = &mut self.tracer {
+            return machine.run_observed(tracer);
+        }
+        if let Some(coverage) = &mut self.coverage {
+            return machine.run_observed(coverage);
+        }
+        match &mut self.profile {
+            Some(profile) => profile.run(machine, EVERY),
+            None => machine.run(),
+        }
+    }
+
+    /// Shows and writes what was asked for.
+    pub(super) fn finish(
+        mut self,
+        exit: Exit,
+        machine: &mut Machine,
+        load: Duration,
+        run: Duration,
+    ) -> Result<(), Failure> {
+        if let Some(tracer) = &mut self.tracer {
+            let badly = describe(exit, machine).is_some();
+            let finished = tracer.finish(badly);
+            finished
+                .map_err(|error| Failure::own(format_args!("cannot write the trace: {error}")))?;
+        }
+        let stats = Stats::new(machine, load, run);
+        if self.time {
+            say(&stats.line());
+        }
+        match self.args.stats {
+            Some(Form::Text) => show(&stats.to_string()),
+            Some(Form::Json) => show(&json_line(&stats)?),
+            None => {}
+        }
+        match self.args.dump_regs {
+            Some(Form::Text) => show(&dump::registers(machine.cpu())),
+            Some(Form::Json) => show(&json_line(&dump::Registers::new(machine.cpu()))?),
+            None => {}
+        }
+        for (start, len, file) in &self.dumps {
+            let bytes = dump::memory(machine, *start, *len)
+                .map_err(|fault| Failure::own(format_args!("--dump-mem: {fault}")))?;
+            write_file(file, &bytes)?;
+        }
+        self.write_code(machine)?;
+        self.write_profiles(machine)
+    }
+
+    fn write_code(&self, machine: &Machine) -> Result<(), Failure> {
+        if self.args.dump_jit.is_none() && self.args.perf.is_none() {
+            return Ok(());
+        }
+        let (image, code) = (machine.image(), machine.host_code());
+        if let Some(folder) = &self.args.dump_jit {
+            dump::code(folder, &code).map_err(|error| {
+                Failure::own(format_args!(
+                    "cannot write to {}: {error}",
+                    folder.display()
+                ))
+            })?;
+        }
+        if let Some((path, start, _)) = &self.marker {
+            write_file(path, &perf::dump(image, &code, *start))?;
+        }
+        if self.args.perf == Some(PerfArg::Map) {
+            let path = format!("/tmp/perf-{}.map", std::process::id());
+            write_file(Path::new(&path), perf::map(image, &code).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn write_profiles(&self, machine: &Machine) -> Result<(), Failure> {
+        let image = machine.image();
+        if let (Some(path), Some(coverage)) = (&self.args.coverage, &self.coverage) {
+            let info = coverage.info(image).ok_or_else(|| {
+                Failure::own(
+                    "--coverage: the program has no debug information (compile it with -g)",
+                )
+            })?;
+            write_file(path, info.as_bytes())?;
+        }
+        if let (Some(path), Some(profile)) = (&self.args.profile, &self.profile) {
+            let bytes = if path.extension().is_some_and(|e| e == "svg") {
+                profile
+                    .svg(image, "guest instructions")
+                    .map_err(Failure::own)?
+            } else {
+                profile.folded(image).into_bytes()
+            };
+            write_file(path, &bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string(value).map_err(Failure::own)? + "\n")
+}

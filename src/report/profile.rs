@@ -1,0 +1,84 @@
+//! Where a program spends its instructions: call stacks, one every so many instructions, counted.
+//!
+//! Counting instructions instead of time makes a profile repeat exactly, on every engine and host, and lets the guest
+//! stop where its registers and stack are whole.
+
+use super::backtrace::{Found, Unwinder};
+use super::names::demangle;
+use crate::elf::Image;
+use crate::machine::{Exit, Machine};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io;
+
+/// Instructions between two samples: a prime, so that no loop keeps step with it.
+pub const EVERY: u64 = 100_003;
+/// Frames of a sample at most.
+const MOST_FRAMES: usize = 64;
+
+/// Samples by call stack, outermost function first, as the addresses of functions.
+#[derive(Debug, Default)]
+pub struct Profile(HashMap<Vec<u32>, u64>);
+
+impl Profile {
+    /// Runs a machine to its end, and samples it.
+    pub fn run(&mut self, machine: &mut Machine, every: u64) -> Exit {
+        // The call frame information borrows the program, and the machine has to run: a copy of the program.
+        let copy = machine.image().reparse();
+        let layout = machine.layout().clone();
+        let mut unwinder = copy.as_ref().map(|image| Unwinder::new(image, &layout));
+        machine.run_sampled(every, |view| {
+            let (pc, x) = (view.cpu.pc, &view.cpu.x);
+            let frames = match &mut unwinder {
+                Some(unwinder) => unwinder.backtrace(pc, x, view.memory, MOST_FRAMES),
+                None => Vec::new(),
+            };
+            // What is found by searching may be wrong; in a sum of samples that is worse than being short.
+            let sure = frames
+                .iter()
+                .take_while(|frame| frame.found != Found::Search);
+            let function = |pc: u32| view.image.code_at(pc).map_or(pc, |(symbol, _)| symbol.addr);
+            let mut stack: Vec<u32> = sure.map(|frame| function(frame.pc)).collect();
+            stack.reverse();
+            *self.0.entry(stack).or_default() += 1;
+        })
+    }
+
+    /// One line a call stack: names with `;` between them, and how many samples had it.
+    #[must_use]
+    pub fn folded(&self, image: &Image) -> String {
+        let name = |&pc: &u32| match image.code_at(pc) {
+            Some((symbol, _)) => demangle(&symbol.name).replace(';', ":"),
+            None => format!("{pc:#010x}"),
+        };
+        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+        for (stack, count) in &self.0 {
+            let names: Vec<String> = stack.iter().map(name).collect();
+            *sums.entry(names.join(";")).or_default() += count;
+        }
+        let mut text = String::new();
+        for (stack, count) in sums {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "{stack} {count}");
+        }
+        text
+    }
+
+    /// A flame graph of these samples; a short note where there are none.
+    ///
+    /// # Errors
+    /// Inferno's.
+    pub fn svg(&self, image: &Image, title: &str) -> io::Result<Vec<u8>> {
+        let mut options = inferno::flamegraph::Options::default();
+        title.clone_into(&mut options.title);
+        "samples".clone_into(&mut options.count_name);
+        let folded = match self.folded(image) {
+            text if text.is_empty() => "too few instructions for a sample 1\n".to_owned(),
+            text => text,
+        };
+        let mut svg = Vec::new();
+        inferno::flamegraph::from_lines(&mut options, folded.lines(), &mut svg)
+            .map_err(io::Error::other)?;
+        Ok(svg)
+    }
+}
