@@ -9,6 +9,7 @@ from pathlib import Path
 import modes
 import programs
 from classes import classes
+from growth import growth
 from measure import Runner
 
 SECTIONS = {
@@ -16,7 +17,7 @@ SECTIONS = {
     "expansion": ("ARM64 expansion", modes.expansion),
     "hello": ("Hello world", modes.hello),
     "short_total": ("Short programs", modes.short_total),
-    "growth": ("Growth", modes.growth),
+    "growth": ("Growth", growth),
     "classes": ("Where instructions go", classes),
 }
 MARKS = ("<!-- bench.sh: from here -->", "<!-- bench.sh: to here -->")

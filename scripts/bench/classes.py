@@ -113,8 +113,8 @@ def of_target(options, chosen, all_runs, target):
     total = sum(host.values())
     names = " ".join(program.name for program in chosen)
     text = (
-        f"### {target}\n\nPlacement {placement}; {names}: short runs, each of equal weight. Executed guest instructions "
-        "by class, and the host instructions on the way through each. Where several guest instructions became one, it "
+        f"### {target}\n\nPlacement {placement}; {names}: short runs, each of equal weight. Executed guest "
+        "instructions by class, and the host instructions on the way through each. Where several guest instructions became one, it "
         "counts for one of them.\n\n"
     )
     rows = [

@@ -5,7 +5,6 @@ import json
 import statistics
 import subprocess
 
-from growth import growth  # noqa: F401 (one of the modes)
 from measure import geomean, number, ratio, table
 from programs import NATIVE, QEMU, ROOT, WORK, Engine, guest_c, native_c, programs, rvjit, say
 
@@ -206,4 +205,5 @@ def machine():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return (done.stdout.splitlines() or ["?"])[0]
 
-    return f"{model}, {first_line('uname', '-sr')}, {first_line('gcc', '--version')}, {first_line('qemu-riscv32', '--version')}"
+    versions = [["uname", "-sr"], ["gcc", "--version"], ["qemu-riscv32", "--version"]]
+    return ", ".join([model, *(first_line(*command) for command in versions)])
