@@ -1,4 +1,4 @@
-//! The text of emitted code against objdump's, for objects that `rvjit disasm --emit` writes.
+//! The text of `rvjit disasm` against objdump's: guest code, and emitted code in the objects that `--emit` writes.
 //!
 //! Needs GNU objdump for the target; where there is none the test says so and does nothing. CI has both.
 #![expect(
@@ -165,4 +165,69 @@ fn arm64_text_agrees_with_objdump() {
 #[test]
 fn x86_64_text_agrees_with_objdump() {
     check("x86-64");
+}
+
+/// What objdump prints of a guest instruction in our notation, and the symbol that a jump goes to.
+fn guest(text: &str) -> (String, Option<String>) {
+    let text = text.split('#').next().unwrap_or_default();
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let symbol = words.pop_if(|word| word.starts_with('<'));
+    if let (Some(_), Some(last)) = (&symbol, words.last_mut()) {
+        let at = last.rfind(',').map_or(0, |comma| comma + 1);
+        last.insert_str(at, "0x");
+    }
+    // Some versions write "add" for addi.
+    if let [name, operands] = &mut words[..] {
+        let third = operands.split(',').nth(2).unwrap_or_default();
+        let number = third.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let short = ["add", "and", "or", "xor", "sll", "srl", "sra"].contains(&name.as_str());
+        if number && short {
+            name.push('i');
+        }
+    }
+    let symbol = symbol.map(|s| s.trim_matches(['<', '>']).to_owned());
+    (words.join(" "), symbol)
+}
+
+#[test]
+fn guest_text_agrees_with_objdump() {
+    let tool = "riscv64-unknown-elf-objdump";
+    if Command::new(tool).arg("--version").output().is_err() {
+        eprintln!("skipped: no {tool}");
+        return;
+    }
+    let (mut seen, mut symbols) = (0, 0);
+    for program in PROGRAMS {
+        let file = fixtures().join(format!("{program}.elf"));
+        let dump = Command::new(tool).arg("-d").arg(&file).output().unwrap();
+        let dump = String::from_utf8_lossy(&dump.stdout).into_owned();
+        let output = run(rvjit().args(["disasm", "--json"]).arg(&file));
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let functions = value["functions"].as_array().unwrap().iter();
+        let insns = functions.flat_map(|f| f["insns"].as_array().unwrap());
+        let ours: BTreeMap<u64, &Value> = insns
+            .map(|insn| (insn["pc"].as_u64().unwrap(), insn))
+            .collect();
+        for line in dump.lines() {
+            let columns: Vec<&str> = line.splitn(3, '\t').collect();
+            let [at, word, text] = columns[..] else {
+                continue;
+            };
+            let at = u64::from_str_radix(at.trim().trim_end_matches(':'), 16).unwrap();
+            let own = ours
+                .get(&at)
+                .unwrap_or_else(|| panic!("{program}: nothing at {at:#x}"));
+            let word = u64::from_str_radix(word.trim(), 16).unwrap();
+            assert_eq!(own["word"], word, "{program} at {at:#x}");
+            let (text, symbol) = guest(text);
+            let own_text = own["text"].as_str().unwrap().replace('\t', " ");
+            assert_eq!(own_text, text, "{program} at {at:#x}");
+            if let Some(symbol) = symbol {
+                assert_eq!(own["symbol"], symbol, "{program} at {at:#x}");
+                symbols += 1;
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 1000 && symbols > 100, "{seen} {symbols}");
 }
