@@ -1,4 +1,5 @@
-//! The examples of README.md: each `console` block is what its commands print. `RVJIT_BLESS=1` rewrites them.
+//! README.md against the command: each `console` block is what its commands print (`RVJIT_BLESS=1` rewrites them), and
+//! every option is named.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot read its input has failed"
@@ -6,7 +7,7 @@
 
 mod common;
 
-use common::{run, rvjit};
+use common::{run, rvjit, stdout};
 use std::fs;
 use std::path::Path;
 
@@ -62,4 +63,27 @@ fn examples_are_what_is_printed() {
         text, now,
         "RVJIT_BLESS=1 rewrites the examples of README.md"
     );
+}
+
+#[test]
+fn every_option_is_named() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut options = 0;
+    for command in ["run", "disasm", "info"] {
+        let help = stdout(&run(rvjit().args([command, "--help"])));
+        let lines = help.lines().map(str::trim_start);
+        for line in lines.filter(|line| line.starts_with('-')) {
+            let Some(option) = line.split_whitespace().find(|word| word.starts_with("--")) else {
+                // A value that an option may have.
+                continue;
+            };
+            options += 1;
+            assert!(
+                option == "--help" || text.contains(&format!("`{option}")),
+                "README.md has no {option} ({command})"
+            );
+        }
+    }
+    assert!(options > 20, "only {options} options were found");
 }
