@@ -1,6 +1,7 @@
 //! Who called whom: the call stack of a guest that has stopped.
 //!
-//! Three ways up, the surest first: DWARF's call frame information; the chain of frame pointers, where it is one; and
+//! Four ways up, the surest first: DWARF's call frame information; the chain of frame pointers, where it is one; what
+//! the function's first instructions do to the stack pointer; and
 //! a search of the stack for words that are return addresses, which means that they point behind a call. Of those found by
 //! searching, the ones whose call goes to the function that must have been called are preferred. Only the first way is exact, so
 //! each frame says how it was found.
@@ -8,7 +9,7 @@
 use super::cfi::{CallFrames, Step};
 use crate::elf::{Image, Layout};
 use crate::memory::Memory;
-use crate::rv32::{Insn, Reg, decode};
+use crate::rv32::{AluOp, Insn, Reg, StoreOp, decode};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -31,6 +32,8 @@ pub enum Found {
     Cfi,
     /// Its return address is in `ra`.
     Register,
+    /// By the instructions at the start of the function, which make its frame.
+    Prologue,
     /// By the chain of frame pointers.
     FramePointer,
     /// By searching the stack.
@@ -141,6 +144,9 @@ impl<'a> Unwinder<'a> {
             caller.found = Found::FramePointer;
             return Some(caller);
         }
+        if let Some(caller) = self.by_prologue(pc, registers, innermost, memory) {
+            return Some(caller);
+        }
         if innermost && let Some(caller) = self.by_register(pc, registers, memory) {
             return Some(caller);
         }
@@ -178,6 +184,35 @@ impl<'a> Unwinder<'a> {
             registers: caller,
             return_address,
             found: Found::FramePointer,
+        })
+    }
+
+    /// Follows the stack pointer from the function's start, in the order of addresses. That is right for what compilers
+    /// make of most functions; where it is not, what it finds is hardly ever a return address.
+    fn by_prologue(
+        &self,
+        pc: u32,
+        registers: &[u32; 32],
+        innermost: bool,
+        memory: &mut Memory,
+    ) -> Option<Caller> {
+        let own = self.function(pc)?;
+        let frame = prologue(own, pc, memory)?;
+        let cfa = registers[SP].wrapping_add(frame.size);
+        let mut caller = *registers;
+        for (reg, below) in frame.saved {
+            caller[reg] = word(memory, cfa.wrapping_sub(below))?;
+        }
+        if !frame.saved_ra && !innermost {
+            return None;
+        }
+        // Not necessarily a call of this function: the one that was called may have jumped here as the last it did.
+        call_before(memory, caller[RA])?;
+        caller[SP] = cfa;
+        Some(Caller {
+            registers: caller,
+            return_address: caller[RA],
+            found: Found::Prologue,
         })
     }
 
@@ -239,6 +274,71 @@ impl<'a> Unwinder<'a> {
     fn function(&self, pc: u32) -> Option<u32> {
         self.image.code_at(pc).map(|(symbol, _)| symbol.addr)
     }
+}
+
+/// What a function has on the stack at some place in it.
+struct StackFrame {
+    /// Bytes.
+    size: u32,
+    /// Registers that it saved, and how far below the frame's end.
+    saved: Vec<(usize, u32)>,
+    saved_ra: bool,
+}
+
+/// Instructions of a function that are followed at most.
+const FOLLOWED: u32 = 8192;
+
+fn prologue(start: u32, pc: u32, memory: &mut Memory) -> Option<StackFrame> {
+    let mut frame = StackFrame {
+        size: 0,
+        saved: Vec::new(),
+        saved_ra: false,
+    };
+    let mut largest = 0;
+    if pc - start > 4 * FOLLOWED {
+        return None;
+    }
+    for at in (start..pc).step_by(4) {
+        match decode(memory.fetch(at).ok()?)? {
+            Insn::AluImm {
+                op: AluOp::Add,
+                rd: Reg::SP,
+                rs1: Reg::SP,
+                imm,
+            } => {
+                frame.size = frame.size.wrapping_sub(imm.cast_unsigned());
+                largest = largest.max(frame.size);
+                if frame.size > 1 << 24 {
+                    return None;
+                }
+            }
+            Insn::Store {
+                op: StoreOp::Sw,
+                rs1: Reg::SP,
+                rs2,
+                offset,
+            } if is_saved(rs2) && !frame.saved.iter().any(|s| s.0 == rs2.index()) => {
+                let below = frame.size.wrapping_sub(offset.cast_unsigned());
+                if below <= frame.size {
+                    frame.saved.push((rs2.index(), below));
+                    frame.saved_ra |= rs2 == Reg::RA;
+                }
+            }
+            // Behind a way out the frame is whole again.
+            Insn::Jal { rd: Reg::ZERO, .. } | Insn::Jalr { rd: Reg::ZERO, .. } => {
+                frame.size = largest;
+            }
+            // A stack pointer that is computed cannot be followed.
+            insn if insn.destination() == Some(Reg::SP) => return None,
+            _ => {}
+        }
+    }
+    Some(frame)
+}
+
+/// Whether a function gives the register back as it was: ra, s0 to s11.
+fn is_saved(reg: Reg) -> bool {
+    matches!(reg.index(), 1 | 8 | 9 | 18..=27)
 }
 
 /// A call; its target where the instructions tell.
@@ -308,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn three_ways_find_the_same_calls() {
+    fn all_ways_find_the_same_calls() {
         let exact = frames("nullcrash.elf", true);
         let pcs = |frames: &[Frame]| frames.iter().map(|f| f.pc).collect::<Vec<_>>();
         assert_eq!(exact.len(), 5);
@@ -319,7 +419,7 @@ mod tests {
         // No call frame information and no frame pointers; the return address of a jump to nowhere is in `ra`.
         let search = frames("fault_jump_null.elf", true);
         let found: Vec<Found> = search.iter().map(|f| f.found).collect();
-        assert_eq!(found, [Found::Pc, Found::Register, Found::Search]);
+        assert_eq!(found, [Found::Pc, Found::Register, Found::Prologue]);
         assert_eq!(search[0].pc, 0);
     }
 

@@ -146,7 +146,10 @@ impl fmt::Display for NamedFrame {
         match (self.inlined, self.found) {
             (true, _) => f.write_str(" (inlined)"),
             (false, Found::Search) => f.write_str(" (likely)"),
-            (false, Found::Pc | Found::Cfi | Found::Register | Found::FramePointer) => Ok(()),
+            (
+                false,
+                Found::Pc | Found::Cfi | Found::Register | Found::Prologue | Found::FramePointer,
+            ) => Ok(()),
         }
     }
 }
