@@ -5,7 +5,7 @@
 #   --native  the native builds, without a runner
 #   RUNNER    what runs an ELF file given to it: qemu-riscv32 if none is named, which
 #             cannot run abi (newlib's system calls) and picolibc (machine registers)
-# Example: check-guests.sh target/release/rvjit run
+# Example: check-guests.sh target/release/rvjit run --dir .
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -84,7 +84,7 @@ arm64_tests() {
 arm64_guests() {
     local runner
     need_arm64 && read -ra runner <<<"${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER:-}" &&
-        "${limit[@]}" scripts/check-guests.sh "${runner[@]}" "$target/$arm64/release/rvjit" run "$@"
+        "${limit[@]}" scripts/check-guests.sh "${runner[@]}" "$target/$arm64/release/rvjit" run --dir . "$@"
 }
 
 mac_check() {
@@ -122,10 +122,10 @@ finish guests-build
 step fixtures-qemu scripts/build-fixtures.sh --verify
 native_guests=("${limit[@]}" scripts/check-guests.sh)
 for placement in auto window paged; do
-    step "guests-jit-$placement" "${native_guests[@]}" "$target/release/rvjit" run --engine jit --placement "$placement"
+    step "guests-jit-$placement" "${native_guests[@]}" "$target/release/rvjit" run --dir . --engine jit --placement "$placement"
 done
-step guests-interp "${native_guests[@]}" "$target/release/rvjit" run --engine interp
-step guests-jit-long "${native_guests[@]}" --long "$target/release/rvjit" run --engine jit
+step guests-interp "${native_guests[@]}" "$target/release/rvjit" run --dir . --engine interp
+step guests-jit-long "${native_guests[@]}" --long "$target/release/rvjit" run --dir . --engine jit
 if [ "$(uname -m)" != aarch64 ]; then
     step guests-arm64 arm64_guests --engine jit
     step guests-arm64-paged arm64_guests --engine jit --placement paged
