@@ -7,6 +7,7 @@ use super::{Failure, say, write_file};
 use crate::machine::{Machine, MachineConfig};
 use crate::report::json::NotRun;
 use crate::report::{Crash, Report, describe};
+use crate::sys::interrupt::stop_on_interrupt;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -26,6 +27,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let painter = Painter::new(args.color, &std::io::stderr());
     let (mut config, observe) = config(args)?;
     observe.configure(&mut config);
+    stop_on_interrupt(&config.stop).map_err(Failure::own)?;
     let mut machine = match Machine::open(Path::new(&program), config) {
         Ok(machine) => machine,
         Err(error) => {

@@ -160,7 +160,9 @@ impl Arena {
             JumpTableKind::Sparse => unsafe { slot.write(0) },
             // SAFETY: the slot's first word lies inside the table.
             JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
-                self.set_hashed(slot, 1, 0);
+                // The host address stays: code may just have compared the key, and be about to use it.
+                // SAFETY: as above.
+                unsafe { slot.write(1) };
             }
             JumpTableKind::Hashed => {}
         }

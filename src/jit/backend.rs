@@ -4,7 +4,7 @@
 //! happens rarely is an [`Event`]: the backend emits a short cold piece of code that leaves with an address by which the
 //! engine finds the event again. Between two operations only the homes of guest registers are live.
 
-use super::op::{Address, Operand, ShiftKind, Test};
+use super::op::{Address, Op, Operand, ShiftKind, Test};
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// A place in the code buffer, in bytes from its start.
@@ -39,7 +39,7 @@ pub struct Position {
     pub insns: u16,
     /// Instructions, from `pc` on, that the last [`Backend::count`] has already counted. 0 without counting.
     pub counted: u16,
-    /// Index in [`Output::deferred`] of the instructions to execute first, or 0 for none.
+    /// Index in [`Output::deferred`] of the operations to compute first, or 0 for none.
     pub deferred: u32,
 }
 
@@ -117,7 +117,7 @@ pub struct Output {
     /// Where the code that is hardly ever executed begins; it belongs to no guest instruction's line.
     pub cold: CodeOffset,
     /// What [`Position::deferred`] indexes; element 0 is empty.
-    pub deferred: Vec<Vec<crate::rv32::Insn>>,
+    pub deferred: Vec<Vec<Op>>,
     /// A short branch did not reach: the code is of no use, and the backend will do without short branches if asked
     /// again.
     pub too_far: bool,
@@ -151,7 +151,7 @@ pub struct Stubs {
 }
 
 /// A host. The registers given may be x0 only where said; immediates are any 32 bits.
-pub trait Backend {
+pub trait Backend: super::optimize::Costs {
     /// Emits the stubs; they go to offset 0 of the code buffer.
     fn stubs(&mut self) -> Stubs;
 
@@ -166,8 +166,8 @@ pub trait Backend {
     fn position(&mut self, position: Position);
     /// Subtracts from the instruction budget, leaving with [`Event::Budget`] where it does not reach.
     fn count(&mut self, pc: u32, insns: u16);
-    /// The list of deferred instructions for later [`Position::deferred`].
-    fn defer(&mut self, insns: Vec<crate::rv32::Insn>) -> u32;
+    /// A list of deferred operations, for a later [`Position::deferred`].
+    fn defer(&mut self, ops: Vec<Op>) -> u32;
 
     /// rd = value.
     fn load_imm(&mut self, rd: Reg, value: u32);

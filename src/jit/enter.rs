@@ -7,10 +7,13 @@ use crate::sys::signal::{FaultGuard, Running};
 
 /// Runs emitted code from `host` until it leaves, with the registers of the arena's state.
 ///
+/// `on_kick(context)` is called, on this thread, when it is kicked while it executes emitted code.
+///
 /// `enter` and `leave` are the host addresses of the stubs of the same name; `code` is the range of the code buffer.
 pub fn run(
+    (on_kick, context): (fn(*mut ()), *mut ()),
     arena: &mut Arena,
-    guard: Option<&FaultGuard>,
+    guard: &FaultGuard,
     placement: Placement,
     code: std::ops::Range<usize>,
     (enter, leave): (usize, usize),
@@ -28,12 +31,11 @@ pub fn run(
         exit_at: &raw mut state.exit_at,
         fault_address: &raw mut state.fault_address,
         missed: &raw mut state.missed,
+        on_kick,
+        context,
     };
     // SAFETY: the stub at this address was emitted with this signature, is published and executable, and keeps the
     // callee-saved registers of the C convention.
     let enter: extern "C" fn(usize, *mut u8) = unsafe { std::mem::transmute(enter) };
-    match guard {
-        Some(guard) => guard.with(&running, || enter(host, base)),
-        None => enter(host, base),
-    }
+    guard.with(&running, || enter(host, base));
 }

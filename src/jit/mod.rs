@@ -32,13 +32,15 @@ use crate::cpu::Cpu;
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
-use crate::rv32::{Insn, decode};
+use crate::rv32::decode;
 use crate::sys::signal::{FAULT, FaultGuard};
 use arena::{Arena, EXIT_MISSED, JumpTableKind};
 use backend::{Backend, CodeOffset, Event, Options, Patch, Position, Stubs};
 use cache::Cache;
 use code::CodeBuffer;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use translate::Mode;
 
@@ -117,9 +119,12 @@ pub struct Jit<B> {
     cache: Cache,
     mode: Mode,
     placement: Placement,
-    guard: Option<FaultGuard>,
+    guard: FaultGuard,
     /// The caller's budget and `instret` when the run began, and what the state's budget was then.
     start: (u64, u64, i64),
+    stop: Option<Arc<AtomicBool>>,
+    /// Whether [`Jit::unlink_everything`] was called since the last flush.
+    unlinked: bool,
     stats: JitStats,
 }
 
@@ -146,14 +151,13 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Jit<B>> {
         let placement = memory.placement();
         // The paged placement works without signals and without much address space; the sparse table needs both.
-        let (arena, guard) = if placement == Placement::Paged {
-            (Arena::new(JumpTableKind::Hashed)?, None)
+        let arena = if placement == Placement::Paged {
+            Arena::new(JumpTableKind::Hashed)?
         } else {
-            let arena = Arena::new(JumpTableKind::Sparse).or_else(|error| {
+            Arena::new(JumpTableKind::Sparse).or_else(|error| {
                 log::info!("no address space for the sparse jump table: {error}");
                 Arena::new(JumpTableKind::Hashed)
-            })?;
-            (arena, Some(FaultGuard::install()?))
+            })?
         };
         let mut backend = make(Options {
             placement,
@@ -174,8 +178,10 @@ impl<B: Backend> Jit<B> {
                 plain: config.plain,
             },
             placement,
-            guard,
+            guard: FaultGuard::install()?,
             start: (0, 0, 0),
+            stop: None,
+            unlinked: false,
             stats: JitStats::default(),
         };
         jit.code.edit(&jit.stubs.code, &[])?;
@@ -197,6 +203,32 @@ impl<B: Backend> Jit<B> {
         }
     }
 
+    /// Makes a run end with [`Stop::Interrupted`] when `stop` is true: before code is entered, and where it is left.
+    /// Code that does not leave by itself is made to by a [kick](crate::sys::signal::Thread::kick).
+    pub fn stop_on(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = Some(stop);
+    }
+
+    fn stops(&self) -> bool {
+        let stop = self.stop.as_ref();
+        stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Makes the code leave at its next link, backward branch or indirect jump: a run that is to stop costs the others
+    /// nothing that way. What was unlinked is dropped before the next run.
+    fn unlink_everything(&mut self) {
+        let patches: Vec<Patch> = self
+            .cache
+            .all_links()
+            .flat_map(|link| self.backend.relink(link, None))
+            .collect();
+        self.arena.clear_all();
+        self.unlinked = true;
+        if let Err(error) = self.code.edit(&[], &patches) {
+            log::error!("cannot make the code stop: {error}");
+        }
+    }
+
     /// What is translated.
     #[must_use]
     pub fn cache(&self) -> &Cache {
@@ -206,6 +238,7 @@ impl<B: Backend> Jit<B> {
     /// Drops all code.
     fn flush(&mut self, memory: &mut Memory) {
         self.stats.flushes += 1;
+        self.unlinked = false;
         self.cache.clear(memory);
         self.arena.clear_all();
         let stubs = u32::try_from(self.stubs.code.len()).unwrap_or(0);
@@ -309,9 +342,11 @@ impl<B: Backend> Jit<B> {
             self.code.address(self.stubs.leave),
         );
         let host = self.code.address(at);
+        let jit: *mut Jit<B> = self;
         enter::run(
+            (unlink_everything::<B>, jit.cast()),
             &mut self.arena,
-            self.guard.as_ref(),
+            &self.guard,
             self.placement,
             code,
             stubs,
@@ -328,7 +363,20 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
+        if self.unlinked {
+            self.flush(memory);
+        }
+        if self.stops() {
+            cpu.x = self.arena.state().x;
+            cpu.pc = match next {
+                Next::Pc(pc) => pc,
+                Next::Host(_) => cpu.pc,
+            };
+            return Ok(Err(Stop::Interrupted));
+        }
         let at = match next {
+            // A flush may have come between.
+            Next::Host(_) if self.cache.regions().is_empty() => self.entry(cpu.pc, memory)?,
             Next::Host(at) => at,
             Next::Pc(pc) if !pc.is_multiple_of(4) => {
                 cpu.pc = pc;
@@ -385,8 +433,8 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Result<Next, Stop>> {
         cpu.x = self.arena.state().x;
         cpu.pc = position.pc;
-        for insn in &self.cache.regions()[region].output.deferred[position.deferred as usize] {
-            compute(cpu, *insn);
+        for op in &self.cache.regions()[region].output.deferred[position.deferred as usize] {
+            op.compute(cpu);
         }
         let counting = self.mode.counting;
         if counting {
@@ -516,15 +564,11 @@ impl<B: Backend> Engine for Jit<B> {
     }
 }
 
-/// Executes an instruction that only computes.
-fn compute(cpu: &mut Cpu, insn: Insn) {
-    match insn {
-        Insn::AluImm { op, rd, rs1, imm } => {
-            cpu.set(rd, op.eval(cpu.get(rs1), imm.cast_unsigned()));
-        }
-        Insn::Alu { op, rd, rs1, rs2 } => cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2))),
-        Insn::Mul { op, rd, rs1, rs2 } => cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2))),
-        Insn::Lui { rd, imm } => cpu.set(rd, imm),
-        other => unreachable!("{other:?} cannot be deferred"),
-    }
+/// [`Jit::unlink_everything`] as a signal handler calls it.
+#[expect(unsafe_code, reason = "the handler knows the engine only as a pointer")]
+fn unlink_everything<B: Backend>(jit: *mut ()) {
+    // SAFETY: `Jit::enter` passed itself, and is waiting for the code to return; the thread was interrupted in emitted
+    // code, which touches nothing of the engine but the arena's memory.
+    let jit = unsafe { &mut *jit.cast::<Jit<B>>() };
+    jit.unlink_everything();
 }

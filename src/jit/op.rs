@@ -2,6 +2,7 @@
 //!
 //! One guest instruction gives one operation; [`super::optimize`] then joins and drops some.
 
+use crate::cpu::Cpu;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// A second operand.
@@ -157,4 +158,153 @@ pub enum Op {
         link: Option<(Reg, u32)>,
     },
     Interpret,
+}
+
+impl Op {
+    /// The guest registers that this reads, as a bit each; x0 is none.
+    #[must_use]
+    pub fn uses(self) -> u32 {
+        let one = |reg: Reg| 1_u32 << reg.index();
+        let operand = |b: Operand| match b {
+            Operand::Reg(b) => one(b),
+            Operand::Imm(_) => 0,
+        };
+        let at =
+            |address: Address| one(address.base) | address.index.map_or(0, |(index, _)| one(index));
+        let mask = match self {
+            Op::Nop | Op::Imm { .. } | Op::Jump { .. } => 0,
+            Op::Copy { rs, .. } | Op::Extract { rs, .. } | Op::Place { rs, .. } => one(rs),
+            Op::Alu { a, b, .. } | Op::SetIf { a, b, .. } => one(a) | operand(b),
+            Op::Rotate { rs, by, .. } => one(rs) | operand(by),
+            Op::AluShifted { a, b, .. }
+            | Op::Mul { a, b, .. }
+            | Op::MulWide { a, b, .. }
+            | Op::DivRem { a, b, .. }
+            | Op::AddCarry { a, b, .. } => one(a) | one(b),
+            Op::MulAdd { c, a, b, .. } => one(c) | one(a) | one(b),
+            Op::Load { address, .. } => at(address),
+            Op::Store { src, address, .. } => one(src) | at(address),
+            Op::Branch { test, .. } => match test {
+                Test::Compare(_, a, b) | Test::Bits { a, b, .. } => one(a) | operand(b),
+            },
+            Op::JumpReg { rs, .. } => one(rs),
+            // Whatever the interpreter wants.
+            Op::Interpret => u32::MAX,
+        };
+        mask & !1
+    }
+
+    /// The guest registers that this writes, as a bit each.
+    #[must_use]
+    pub fn writes(self) -> u32 {
+        let one = |reg: Reg| 1_u32 << reg.index();
+        let mask = match self {
+            Op::Nop | Op::Store { .. } | Op::Branch { .. } | Op::Jump { .. } => 0,
+            Op::Imm { rd, .. }
+            | Op::Copy { rd, .. }
+            | Op::Alu { rd, .. }
+            | Op::AluShifted { rd, .. }
+            | Op::Extract { rd, .. }
+            | Op::Place { rd, .. }
+            | Op::Rotate { rd, .. }
+            | Op::SetIf { rd, .. }
+            | Op::Mul { rd, .. }
+            | Op::MulAdd { rd, .. }
+            | Op::Load { rd, .. } => one(rd),
+            Op::MulWide { lo, hi, .. } => one(lo) | one(hi),
+            Op::DivRem { quot, rem, .. } => one(quot) | one(rem),
+            Op::AddCarry { lo, carry, .. } => one(lo) | one(carry),
+            Op::JumpReg { link, .. } => link.map_or(0, |(rd, _)| one(rd)),
+            Op::Interpret => u32::MAX,
+        };
+        mask & !1
+    }
+
+    /// The register that this computes, if that is all it does.
+    #[must_use]
+    pub fn computes(self) -> Option<Reg> {
+        match self {
+            Op::Imm { rd, .. }
+            | Op::Copy { rd, .. }
+            | Op::Alu { rd, .. }
+            | Op::AluShifted { rd, .. }
+            | Op::Extract { rd, .. }
+            | Op::Place { rd, .. }
+            | Op::Rotate { rd, .. }
+            | Op::SetIf { rd, .. }
+            | Op::Mul { rd, .. }
+            | Op::MulAdd { rd, .. } => Some(rd),
+            _ => None,
+        }
+    }
+
+    /// Whether this accesses guest memory: the code may be left here, with all registers visible.
+    #[must_use]
+    pub fn accesses(self) -> bool {
+        matches!(self, Op::Load { .. } | Op::Store { .. })
+    }
+
+    /// Whether execution may go elsewhere here, with all registers visible.
+    #[must_use]
+    pub fn leaves(self) -> bool {
+        matches!(
+            self,
+            Op::Branch { .. } | Op::Jump { .. } | Op::JumpReg { .. } | Op::Interpret
+        )
+    }
+
+    /// Does to the registers what the operation does, if [`Op::computes`]; otherwise nothing.
+    pub fn compute(self, cpu: &mut Cpu) {
+        let operand = |b: Operand| match b {
+            Operand::Reg(b) => cpu.get(b),
+            Operand::Imm(value) => value,
+        };
+        let low = |width: u8| u32::MAX >> (32 - u32::from(width));
+        let value = match self {
+            Op::Imm { value, .. } => value,
+            Op::Copy { rs, .. } => cpu.get(rs),
+            Op::Alu { op, a, b, .. } => op.eval(cpu.get(a), operand(b)),
+            Op::AluShifted {
+                op,
+                a,
+                b,
+                kind,
+                amount,
+                ..
+            } => {
+                let shift = match kind {
+                    ShiftKind::Left => AluOp::Sll,
+                    ShiftKind::Right => AluOp::Srl,
+                    ShiftKind::Arithmetic => AluOp::Sra,
+                };
+                op.eval(cpu.get(a), shift.eval(cpu.get(b), u32::from(amount)))
+            }
+            Op::Extract {
+                rs,
+                lsb,
+                width,
+                signed,
+                ..
+            } => {
+                let above = u32::from(32 - width);
+                let up = cpu.get(rs) >> lsb << above;
+                if signed {
+                    AluOp::Sra.eval(up, above)
+                } else {
+                    up >> above
+                }
+            }
+            Op::Place { rs, lsb, width, .. } => (cpu.get(rs) & low(width)) << lsb,
+            Op::Rotate { rs, by, .. } => cpu.get(rs).rotate_right(operand(by) & 31),
+            Op::SetIf { cond, a, b, .. } => u32::from(cond.eval(cpu.get(a), operand(b))),
+            Op::Mul { op, a, b, .. } => op.eval(cpu.get(a), cpu.get(b)),
+            Op::MulAdd { c, a, b, .. } => {
+                cpu.get(a).wrapping_mul(cpu.get(b)).wrapping_add(cpu.get(c))
+            }
+            _ => return,
+        };
+        if let Some(rd) = self.computes() {
+            cpu.set(rd, value);
+        }
+    }
 }

@@ -19,9 +19,9 @@ pub struct Item {
     pub pc: u32,
     /// How many instructions.
     pub insns: u16,
-    /// Instructions that code did not execute because nobody could tell; the interpreter executes them first
-    /// when the code is left here.
-    pub deferred: Vec<Insn>,
+    /// Operations that the code does not execute because nobody can tell, unless it is left here: then they are
+    /// computed first.
+    pub deferred: Vec<Op>,
 }
 
 impl Item {
@@ -65,7 +65,7 @@ pub fn translate<B: Backend>(
     for (n, block) in region.blocks.iter().enumerate() {
         let mut items = lift(block);
         if !mode.plain && !mode.counting {
-            optimize::optimize(&mut items);
+            optimize::optimize(&mut items, backend);
         }
         backend.block(BlockLabel(n), block.pc);
         let mut counted = 0;

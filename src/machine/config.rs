@@ -76,10 +76,9 @@ pub struct MachineConfig {
     pub max_insns: Option<u64>,
     /// The longest time to run.
     pub timeout: Option<Duration>,
-    /// Whoever sets this to true ends the run soon.
+    /// Whoever sets this to true, and then kicks the thread that runs the machine
+    /// ([`crate::sys::signal::Thread::kick`]), ends the run soon.
     pub stop: Arc<AtomicBool>,
-    /// Asked while a read of a standard stream waits: whether the run is to stop.
-    pub stop_requested: Option<fn() -> bool>,
 }
 
 impl Default for MachineConfig {
@@ -101,7 +100,6 @@ impl Default for MachineConfig {
             max_insns: None,
             timeout: None,
             stop: Arc::default(),
-            stop_requested: None,
         }
     }
 }
@@ -213,7 +211,10 @@ fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, 
         ..default
     };
     match jit::for_host(memory, jit_config) {
-        Ok(jit) => Ok(Box::new(jit)),
+        Ok(mut jit) => {
+            jit.stop_on(Arc::clone(&config.stop));
+            Ok(Box::new(jit))
+        }
         Err(error) => Err(MachineError::JitRefused(error)),
     }
 }

@@ -16,6 +16,7 @@ use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
+use crate::sys::signal::Thread;
 use crate::syscall::{Outcome, SyscallConfig, Syscalls};
 use std::fmt;
 use std::path::Path;
@@ -37,6 +38,8 @@ const RA: usize = 1;
 const SP: usize = 2;
 const GP: usize = 3;
 const A0: usize = 10;
+/// Time between two kicks of a thread that is to stop.
+const KICK_INTERVAL: Duration = Duration::from_millis(5);
 /// Registers that arguments are passed in: a0 to a7.
 const ARGUMENT_REGISTERS: usize = 8;
 
@@ -128,7 +131,7 @@ impl Machine {
             stdout: config.stdout,
             stderr: config.stderr,
             stat_layout: config.stat_layout,
-            stop_requested: config.stop_requested,
+            stop_requested: Some(Arc::clone(&config.stop)),
         })?;
         Ok(Machine {
             image,
@@ -160,10 +163,15 @@ impl Machine {
         let timed_out = AtomicBool::new(false);
         thread::scope(|scope| {
             let (stop, timed_out) = (Arc::clone(&self.stop), &timed_out);
+            let runner = Thread::current();
             scope.spawn(move || {
-                if waiting.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
+                let mut wait = timeout;
+                while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                     timed_out.store(true, Ordering::Release);
                     stop.store(true, Ordering::Release);
+                    // A kick is lost on a thread that is just about to enter the code, so it is repeated.
+                    runner.kick();
+                    wait = KICK_INTERVAL;
                 }
             });
             let exit = run(self);

@@ -5,6 +5,7 @@ pub mod cpu_time;
 pub mod errno;
 pub mod fd;
 pub mod icache;
+pub mod interrupt;
 pub mod marker;
 pub mod mmap;
 pub mod segment;

@@ -1,4 +1,4 @@
-//! SIGSEGV and SIGBUS in emitted code: turns them into a return from the code.
+//! Signals in emitted code: SIGSEGV and SIGBUS become a return from the code, and a kick makes it return.
 //!
 //! The handler does one thing. Where the fault happened in the code that [`enter`](FaultGuard) is running on this thread,
 //! it notes the host pc and continues at the code's way out; what the fault means is found out afterwards, in ordinary
@@ -34,6 +34,11 @@ pub struct Running {
     pub fault_address: *mut u64,
     /// Receives the guest pc of a jump to an empty slot.
     pub missed: *mut u64,
+    /// Called with `context` when the thread is kicked in the code. It may do anything: what was interrupted is
+    /// emitted code, which holds no locks and is in the middle of nothing.
+    pub on_kick: fn(*mut ()),
+    /// See `on_kick`.
+    pub context: *mut (),
 }
 
 thread_local! {
@@ -41,10 +46,13 @@ thread_local! {
     static HAS_STACK: Cell<bool> = const { Cell::new(false) };
 }
 
-const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+/// Kicks a thread. By default it is ignored, and nobody uses it for anything else.
+const KICK: libc::c_int = libc::SIGURG;
+/// The signals that are handled while a guard lives.
+const SIGNALS: [libc::c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, KICK];
 
 /// The actions that were in force before ours, in the order of `SIGNALS`; null while ours are not installed.
-static PREVIOUS: [AtomicPtr<libc::sigaction>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+static PREVIOUS: [AtomicPtr<libc::sigaction>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
 static USERS: Mutex<usize> = Mutex::new(0);
 
 /// Keeps the handlers installed; the last one dropped restores the previous ones.
@@ -103,8 +111,12 @@ impl Drop for FaultGuard {
 fn install_one(signal: libc::c_int, previous: &AtomicPtr<libc::sigaction>) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid sigaction.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = on_fault as *const () as usize;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+    action.sa_sigaction = on_signal as *const () as usize;
+    // A fault is handled on the alternate stack, which may be small; what a kick calls wants the thread's own.
+    action.sa_flags = match signal {
+        KICK => libc::SA_SIGINFO,
+        _ => libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER,
+    };
     // SAFETY: as above.
     let mut old: Box<libc::sigaction> = Box::new(unsafe { std::mem::zeroed() });
     // SAFETY: both point to sigactions; the handler is async-signal-safe.
@@ -138,20 +150,94 @@ fn ensure_signal_stack() {
     unsafe { libc::sigaltstack(&raw const new, ptr::null_mut()) };
 }
 
-extern "C" fn on_fault(
+extern "C" fn on_signal(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
     let running = RUNNING.get();
     // SAFETY: non-null only inside `FaultGuard::with`, while the borrow lives.
-    if let Some(running) = unsafe { running.as_ref() }
+    let Some(running) = (unsafe { running.as_ref() }) else {
+        return pass_on(signal, info, context);
+    };
+    if signal == KICK {
         // SAFETY: the kernel passes a ucontext of this thread to an SA_SIGINFO handler.
-        && unsafe { leave_code(running, info, context) }
-    {
-        return;
+        return unsafe { kicked(context) };
     }
-    pass_on(signal, info, context);
+    // SAFETY: as above.
+    if !unsafe { leave_code(running, info, context) } {
+        pass_on(signal, info, context);
+    }
+}
+
+/// What a kick does to this thread, for handlers of other signals.
+///
+/// # Safety
+/// `context` is what the kernel gave to the handler.
+pub(super) unsafe fn kicked(context: *mut libc::c_void) {
+    // SAFETY: non-null only inside `FaultGuard::with`, while the borrow lives.
+    let Some(running) = (unsafe { RUNNING.get().as_ref() }) else {
+        return;
+    };
+    // SAFETY: the caller's promise.
+    let pc = unsafe { host_pc(context) };
+    if pc.is_some_and(|pc| (running.code_start..running.code_end).contains(&pc)) {
+        (running.on_kick)(running.context);
+    }
+}
+
+/// A thread that can be kicked: out of emitted code, and out of a system call that waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Thread(libc::pthread_t);
+
+impl Thread {
+    /// This thread.
+    #[must_use]
+    pub fn current() -> Thread {
+        // SAFETY: has no preconditions.
+        Thread(unsafe { libc::pthread_self() })
+    }
+
+    /// Whether this is the thread that asks.
+    #[must_use]
+    pub fn is_current(self) -> bool {
+        // SAFETY: has no preconditions.
+        self.0 == unsafe { libc::pthread_self() }
+    }
+
+    /// Kicks it. A kick that comes just before the thread enters the code is lost, so it is repeated until it has
+    /// worked. The thread must not have ended.
+    pub fn kick(self) {
+        // SAFETY: the thread is alive, as documented; without a handler the signal is ignored.
+        unsafe { libc::pthread_kill(self.0, KICK) };
+    }
+}
+
+/// # Safety
+/// `context` is what the kernel gave to the handler.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+unsafe fn host_pc(context: *mut libc::c_void) -> Option<usize> {
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the caller's promise.
+    let machine = unsafe { &(*context).uc_mcontext };
+    #[cfg(target_arch = "x86_64")]
+    let pc = machine.gregs[libc::REG_RIP as usize].cast_unsigned();
+    #[cfg(target_arch = "aarch64")]
+    let pc = machine.pc;
+    usize::try_from(pc).ok()
+}
+
+/// # Safety
+/// None needed: this host has no emitted code.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+unsafe fn host_pc(_context: *mut libc::c_void) -> Option<usize> {
+    None
 }
 
 /// # Safety
@@ -224,13 +310,14 @@ unsafe fn leave_code(
 
 /// Gives a fault that is not the guest's to whoever handled it before.
 fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let index = usize::from(signal != libc::SIGSEGV);
+    let index = SIGNALS.iter().position(|&s| s == signal).unwrap_or(0);
     let previous = PREVIOUS[index].load(Ordering::SeqCst);
     // SAFETY: a non-null pointer is a Box that is freed only when the last guard goes.
     let Some(previous) = (unsafe { previous.as_ref() }) else {
         return;
     };
     match previous.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN if signal == KICK => {}
         libc::SIG_DFL | libc::SIG_IGN => {
             // Returning executes the faulting instruction again, now with the default action.
             // SAFETY: restores what sigaction gave before.

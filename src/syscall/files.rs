@@ -6,7 +6,7 @@
 
 use super::abi::{Errno, Stat, flag};
 use super::sandbox::{GuestPath, Place, Sandbox, normalize};
-use super::stream::{OpenStream, StopRequested, StreamError};
+use super::stream::{OpenStream, StopRequested, StreamError, stops};
 use crate::sys::fd as host_flag;
 use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use std::fs::File;
@@ -75,13 +75,13 @@ impl Files {
 
     /// One read from the host.
     pub(super) fn read(&mut self, fd: u32, bytes: &mut [u8]) -> Result<usize, StreamError> {
-        let stop = self.stop;
+        let stop = self.stop.clone();
         match self.get(fd)? {
-            Handle::Stream(stream) => stream.read(bytes, stop),
+            Handle::Stream(stream) => stream.read(bytes, &stop),
             Handle::File(file) if !file.readable => Err(Errno::EBADF.into()),
             Handle::File(file) => loop {
                 match file.file.read(bytes) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => interrupted(stop)?,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => interrupted(&stop)?,
                     result => return Ok(result.map_err(Errno::from)?),
                 }
             },
@@ -91,13 +91,13 @@ impl Files {
     /// One write to the host.
     #[inline]
     pub(super) fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<usize, StreamError> {
-        let stop = self.stop;
+        let stop = self.stop.clone();
         match self.get(fd)? {
-            Handle::Stream(stream) => stream.write(bytes, stop),
+            Handle::Stream(stream) => stream.write(bytes, &stop),
             Handle::File(file) if !file.writable => Err(Errno::EBADF.into()),
             Handle::File(file) => loop {
                 match file.file.write(bytes) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => interrupted(stop)?,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => interrupted(&stop)?,
                     result => return Ok(result.map_err(Errno::from)?),
                 }
             },
@@ -179,8 +179,8 @@ impl Files {
     }
 }
 
-fn interrupted(stop: StopRequested) -> Result<(), StreamError> {
-    if stop.is_some_and(|asked| asked()) {
+fn interrupted(stop: &StopRequested) -> Result<(), StreamError> {
+    if stops(stop) {
         return Err(StreamError::Interrupted);
     }
     Ok(())

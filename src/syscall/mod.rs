@@ -34,6 +34,8 @@ use sandbox::Sandbox;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use strace::{CallRecord, Ring};
 use stream::{OpenStream, StreamError};
 use time::Clocks;
@@ -61,8 +63,8 @@ pub struct SyscallConfig {
     pub stderr: Stream,
     /// Which `struct stat` it was compiled with.
     pub stat_layout: StatLayout,
-    /// Asked while a read waits: whether the run is to stop.
-    pub stop_requested: Option<fn() -> bool>,
+    /// Looked at while a read waits: whether the run is to stop.
+    pub stop_requested: Option<Arc<AtomicBool>>,
 }
 
 /// Why the environment could not be set up.

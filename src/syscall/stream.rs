@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a standard stream is connected to.
@@ -106,10 +107,11 @@ impl From<Errno> for StreamError {
 }
 
 /// Whether somebody asked the run to stop.
-pub(super) type StopRequested = Option<fn() -> bool>;
+pub(super) type StopRequested = Option<Arc<AtomicBool>>;
 
-fn stops(stop: StopRequested) -> bool {
-    stop.is_some_and(|asked| asked())
+pub(super) fn stops(stop: &StopRequested) -> bool {
+    let stop = stop.as_ref();
+    stop.is_some_and(|asked| asked.load(Ordering::Relaxed))
 }
 
 /// A standard stream in use.
@@ -159,7 +161,7 @@ impl OpenStream {
     pub(super) fn read(
         &mut self,
         bytes: &mut [u8],
-        stop: StopRequested,
+        stop: &StopRequested,
     ) -> Result<usize, StreamError> {
         loop {
             let result = match self {
@@ -190,7 +192,7 @@ impl OpenStream {
     pub(super) fn write(
         &mut self,
         bytes: &[u8],
-        stop: StopRequested,
+        stop: &StopRequested,
     ) -> Result<usize, StreamError> {
         loop {
             let (result, host) = match self {
@@ -239,7 +241,7 @@ impl OpenStream {
     }
 }
 
-fn wait(file: &File, stop: StopRequested) -> Result<(), StreamError> {
+fn wait(file: &File, stop: &StopRequested) -> Result<(), StreamError> {
     loop {
         if stops(stop) {
             return Err(StreamError::Interrupted);

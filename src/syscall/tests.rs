@@ -3,6 +3,8 @@
 use super::*;
 use crate::memory::{MemoryConfig, Permissions};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub(super) const DATA: u32 = 0x1_0000;
 const READ_ONLY: u32 = 0x2_0000;
@@ -412,8 +414,8 @@ fn a_stop_ends_a_read_that_waits() {
         file: std::fs::File::from(std::os::fd::OwnedFd::from(reader)),
         may_block: true,
     };
-    let stop: stream::StopRequested = Some(|| true);
-    assert_eq!(stream.read(&mut [0], stop), Err(StreamError::Interrupted));
+    let stop: stream::StopRequested = Some(Arc::new(AtomicBool::new(true)));
+    assert_eq!(stream.read(&mut [0], &stop), Err(StreamError::Interrupted));
 }
 
 #[test]
@@ -424,6 +426,6 @@ fn a_pipe_that_nobody_reads_kills() {
         file: std::fs::File::from(std::os::fd::OwnedFd::from(writer)),
         may_block: true,
     };
-    let error = stream.write(b"x", None).unwrap_err();
+    let error = stream.write(b"x", &None).unwrap_err();
     assert_eq!(Failure::from(error), Failure::End(Outcome::Killed(13)));
 }

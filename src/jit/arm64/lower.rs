@@ -12,9 +12,9 @@ use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
 use crate::jit::draft::{Cold, Draft};
-use crate::jit::op::{Address, Operand, ShiftKind, Test};
+use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
 use crate::memory::Placement;
-use crate::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 fn host_cond(cond: Cond) -> HostCond {
     match cond {
@@ -245,8 +245,8 @@ impl Backend for Arm64 {
         });
     }
 
-    fn defer(&mut self, insns: Vec<Insn>) -> u32 {
-        self.draft.output.deferred.push(insns);
+    fn defer(&mut self, ops: Vec<Op>) -> u32 {
+        self.draft.output.deferred.push(ops);
         u32::try_from(self.draft.output.deferred.len() - 1).unwrap_or(0)
     }
 

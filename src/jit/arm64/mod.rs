@@ -4,6 +4,7 @@
 //! and out. Invariant of the identity placement, where a home is used as a host address: the upper 32 bits of every home
 //! are zero, because every write to one is a 32-bit write or a right shift by 32. The other placements do not rely on it.
 
+mod costs;
 mod lower;
 mod memory;
 mod regs;

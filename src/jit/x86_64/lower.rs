@@ -8,8 +8,8 @@ use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
 use crate::jit::draft::{Cold, Draft};
-use crate::jit::op::{Address, Operand, ShiftKind, Test};
-use crate::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
+use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 const CALL: u8 = 0xe8;
 const JMP: u8 = 0xe9;
@@ -127,8 +127,8 @@ impl Backend for X86_64 {
         });
     }
 
-    fn defer(&mut self, insns: Vec<Insn>) -> u32 {
-        self.draft.output.deferred.push(insns);
+    fn defer(&mut self, ops: Vec<Op>) -> u32 {
+        self.draft.output.deferred.push(ops);
         u32::try_from(self.draft.output.deferred.len() - 1).unwrap_or(0)
     }
 

@@ -5,6 +5,7 @@
 //! ignores the upper halves of homes; nothing else relies on those halves either.
 
 mod alu;
+mod costs;
 mod lower;
 mod memory;
 mod regs;

@@ -1,0 +1,44 @@
+//! What ARM64 does in one instruction.
+
+use super::Arm64;
+use crate::asm::a64::{BitmaskImm32, Imm12, SImm9};
+use crate::jit::op::ShiftKind;
+use crate::jit::optimize::Costs;
+use crate::memory::Placement;
+use crate::rv32::{AluOp, Reg};
+
+impl Costs for Arm64 {
+    fn shifted_operand(&self, _op: AluOp, _kind: ShiftKind, _amount: u8) -> bool {
+        true
+    }
+
+    fn extracts(&self, _lsb: u8, _width: u8) -> bool {
+        true
+    }
+
+    fn immediate(&self, op: AluOp, value: u32) -> bool {
+        match op {
+            AluOp::Add => Imm12::new(value).is_some() || Imm12::new(value.wrapping_neg()).is_some(),
+            AluOp::And | AluOp::Or | AluOp::Xor => BitmaskImm32::new(value).is_some(),
+            AluOp::Sll | AluOp::Srl | AluOp::Sra => true,
+            AluOp::Sub | AluOp::Slt | AluOp::Sltu => false,
+        }
+    }
+
+    fn compares(&self, value: u32) -> bool {
+        Imm12::new(value).is_some() || Imm12::new(value.wrapping_neg()).is_some()
+    }
+
+    /// A sum of two registers is not wrapped at 2^32 by the host, so it takes an addition anyway.
+    fn indexes(&self, _base: Reg, _index: Reg) -> bool {
+        false
+    }
+
+    fn offset(&self, offset: i32) -> bool {
+        self.options.placement == Placement::Identity && SImm9::new(offset).is_some()
+    }
+
+    fn multiply_add(&self) -> bool {
+        true
+    }
+}

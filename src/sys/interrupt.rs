@@ -1,0 +1,79 @@
+//! Ctrl-C: asks the run to stop, and kicks it until it does.
+//!
+//! The handler sets a flag and starts a timer; each tick kicks the thread that asked for this. A second Ctrl-C ends the
+//! process as it would without us.
+#![expect(
+    unsafe_code,
+    reason = "signal handlers are installed through C interfaces"
+)]
+
+use super::signal::{self, Thread};
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
+
+static STOP: AtomicPtr<AtomicBool> = AtomicPtr::new(ptr::null_mut());
+static RUNNER: OnceLock<Thread> = OnceLock::new();
+
+/// Microseconds between two kicks.
+const TICK: libc::suseconds_t = 5000;
+
+/// From now on, Ctrl-C (SIGINT) and SIGTERM set `stop` and kick the thread that called this.
+///
+/// # Errors
+/// The system's.
+pub fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    RUNNER.get_or_init(Thread::current);
+    // The flag lives as long as the process may be interrupted, which is to its end.
+    let flag = Arc::into_raw(Arc::clone(stop)).cast_mut();
+    STOP.store(flag, Ordering::SeqCst);
+    for (signal, flags) in [
+        (libc::SIGINT, libc::SA_RESETHAND),
+        (libc::SIGTERM, libc::SA_RESETHAND),
+        (libc::SIGALRM, 0),
+    ] {
+        // SAFETY: all-zero bytes are a valid sigaction.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = on_interrupt as *const () as usize;
+        action.sa_flags = flags | libc::SA_SIGINFO;
+        // One at a time: nested handlers would find each other interrupted, not the code.
+        // SAFETY: fills a set that is ours.
+        unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+        // SAFETY: the action is complete, and its handler async-signal-safe.
+        if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+extern "C" fn on_interrupt(
+    signal: libc::c_int,
+    _info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let stop = STOP.load(Ordering::SeqCst);
+    // SAFETY: null, or from Arc::into_raw and never released.
+    if let Some(stop) = unsafe { stop.as_ref() } {
+        stop.store(true, Ordering::SeqCst);
+    }
+    if signal != libc::SIGALRM {
+        let tick = libc::timeval {
+            tv_sec: 0,
+            tv_usec: TICK,
+        };
+        let timer = libc::itimerval {
+            it_interval: tick,
+            it_value: tick,
+        };
+        // SAFETY: setitimer only reads the timer.
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, ptr::null_mut()) };
+    }
+    match RUNNER.get() {
+        // SAFETY: the kernel gave this context.
+        Some(runner) if runner.is_current() => unsafe { signal::kicked(context) },
+        Some(runner) => runner.kick(),
+        None => {}
+    }
+}
