@@ -32,7 +32,7 @@ use crate::cpu::Cpu;
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
-use crate::rv32::decode;
+use crate::rv32::{Insn, decode};
 use crate::sys::signal::{FAULT, FaultGuard};
 use arena::{Arena, EXIT_MISSED, JumpTableKind};
 use backend::{Backend, CodeOffset, Event, Options, Patch, Position, Stubs};
@@ -363,20 +363,23 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
+        let mut next = next;
         if self.unlinked {
             self.flush(memory);
+            if let Next::Host(_) = next {
+                self.arena.state().x = cpu.x;
+                next = Next::Pc(cpu.pc);
+            }
         }
         if self.stops() {
-            cpu.x = self.arena.state().x;
-            cpu.pc = match next {
-                Next::Pc(pc) => pc,
-                Next::Host(_) => cpu.pc,
-            };
+            // On the way back into the middle of code, the interpreter has just left all registers right.
+            if let Next::Pc(pc) = next {
+                cpu.x = self.arena.state().x;
+                cpu.pc = pc;
+            }
             return Ok(Err(Stop::Interrupted));
         }
         let at = match next {
-            // A flush may have come between.
-            Next::Host(_) if self.cache.regions().is_empty() => self.entry(cpu.pc, memory)?,
             Next::Host(at) => at,
             Next::Pc(pc) if !pc.is_multiple_of(4) => {
                 cpu.pc = pc;
@@ -441,8 +444,9 @@ impl<B: Backend> Jit<B> {
             self.arena.state().budget += i64::from(position.counted);
             self.tell_budget(cpu, budget);
         }
+        let mut last = None;
         for _ in 0..position.insns.max(1) {
-            let fences = memory.fetch(cpu.pc).ok().and_then(decode);
+            last = memory.fetch(cpu.pc).ok().and_then(decode);
             let stepped = interp::step(cpu, memory);
             if let Err(stop) = stepped {
                 return Ok(Err(stop));
@@ -455,12 +459,13 @@ impl<B: Backend> Jit<B> {
             if memory.watch_hit() {
                 return Ok(Err(Stop::Watch));
             }
-            if cache::is_fence_i(fences) {
+            if cache::is_fence_i(last) {
                 let dead = self.cache.fence(memory);
                 self.unlink(&dead)?;
             }
         }
         self.heed_code_writes(memory)?;
+        let before = self.arena.state().x;
         self.arena.state().x = cpu.x;
         let went_on = cpu.pc == position.pc.wrapping_add(4 * u32::from(position.insns));
         Ok(Ok(match resume {
@@ -468,6 +473,15 @@ impl<B: Backend> Jit<B> {
                 if counting {
                     let ahead = position.counted.saturating_sub(position.insns);
                     self.arena.state().budget -= i64::from(ahead);
+                }
+                // The code goes on without what it deferred, which may be computed again.
+                for op in &self.cache.regions()[region].output.deferred[position.deferred as usize]
+                {
+                    if let Some(rd) = op.computes()
+                        && last.and_then(Insn::destination) != Some(rd)
+                    {
+                        self.arena.state().x[rd.index()] = before[rd.index()];
+                    }
                 }
                 Next::Host(at)
             }
