@@ -91,7 +91,7 @@ impl<C: Costs> Pass<'_, C> {
         }
         self.read |= op.uses();
         let writes = op.writes();
-        for reg in Reg::all().filter(|reg| writes & 1 << reg.index() != 0) {
+        for reg in members(writes) {
             self.overwrite(reg, at);
             self.written[reg.index()] = at + 1;
             self.defined[reg.index()] = (op.computes() == Some(reg)).then_some(at);
@@ -126,9 +126,7 @@ impl<C: Costs> Pass<'_, C> {
     /// Whether the operands of the operation at `from` still have the values it saw (its own register apart).
     fn intact(&self, from: usize) -> bool {
         let uses = self.items[from].op.uses();
-        Reg::all()
-            .filter(|reg| uses & 1 << reg.index() != 0)
-            .all(|reg| self.written[reg.index()] <= from + 1)
+        members(uses).all(|reg| self.written[reg.index()] <= from + 1)
     }
 
     fn drop_item(&mut self, from: usize, to: usize) {
@@ -496,6 +494,15 @@ impl<C: Costs> Pass<'_, C> {
             None => unchanged,
         }
     }
+}
+
+/// The registers of a set that has a bit for each.
+fn members(mut set: u32) -> impl Iterator<Item = Reg> {
+    std::iter::from_fn(move || {
+        let lowest = set.checked_ilog2()?;
+        set &= !(1 << lowest);
+        Some(Reg::from_field(lowest))
+    })
 }
 
 /// A number of bits.
