@@ -6,7 +6,7 @@
 
 use super::backend::{CodeOffset, Patch};
 use crate::sys::icache;
-use crate::sys::mmap::{Mapping, Protection, page_size};
+use crate::sys::mmap::{Mapping, page_size};
 use std::io;
 
 /// See the module's description.
@@ -126,12 +126,12 @@ impl CodeBuffer {
         let len = high.next_multiple_of(page) - low;
 
         self.edits += 1;
-        self.open(low, len)?;
+        self.mapping.open_code(low, len)?;
         self.copy(start, code);
         for patch in patches {
             self.copy(patch.at.0 as usize, &patch.bytes[..patch.len as usize]);
         }
-        self.close(low, len)?;
+        self.mapping.close_code(low, len)?;
         self.used = start + code.len();
         if !code.is_empty() {
             icache::publish(self.mapping.as_ptr().wrapping_add(start), code.len());
@@ -146,31 +146,9 @@ impl CodeBuffer {
     fn copy(&mut self, at: usize, bytes: &[u8]) {
         assert!(at + bytes.len() <= self.mapping.len());
         let to = self.mapping.as_ptr().wrapping_add(at);
-        // SAFETY: the range is inside the mapping and was made writable by `open`; no emitted code runs meanwhile,
+        // SAFETY: the range is inside the mapping and was made writable by `open_code`; no emitted code runs meanwhile,
         // since it runs on this thread and only through `&mut` of the engine that owns this buffer.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
-    }
-
-    #[cfg(not(target_os = "macos"))]
-    fn open(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.mapping.protect(offset, len, Protection::ReadWrite)
-    }
-
-    #[cfg(not(target_os = "macos"))]
-    fn close(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.mapping.protect(offset, len, Protection::ReadExecute)
-    }
-
-    #[cfg(target_os = "macos")]
-    fn open(&self, _offset: usize, _len: usize) -> io::Result<()> {
-        crate::sys::mmap::code_writable(true);
-        Ok(())
-    }
-
-    #[cfg(target_os = "macos")]
-    fn close(&self, _offset: usize, _len: usize) -> io::Result<()> {
-        crate::sys::mmap::code_writable(false);
-        Ok(())
     }
 }
 

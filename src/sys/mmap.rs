@@ -157,6 +157,48 @@ impl Mapping {
         check(unsafe { libc::mprotect(start, len, protection.flags()) })
     }
 
+    /// Makes part of a mapping [for code](Mapping::for_code) writable and not executable.
+    ///
+    /// # Errors
+    /// The system's, or `InvalidInput` outside the mapping.
+    #[cfg(not(target_os = "macos"))]
+    pub fn open_code(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.protect(offset, len, Protection::ReadWrite)
+    }
+
+    /// Makes it executable and not writable again.
+    ///
+    /// # Errors
+    /// The system's, or `InvalidInput` outside the mapping.
+    #[cfg(not(target_os = "macos"))]
+    pub fn close_code(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.protect(offset, len, Protection::ReadExecute)
+    }
+
+    /// As on other systems; here it concerns all code mappings of this thread.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside the mapping.
+    #[cfg(target_os = "macos")]
+    pub fn open_code(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.part(offset, len)?;
+        // SAFETY: switches this thread's view of MAP_JIT memory; no emitted code runs meanwhile.
+        unsafe { libc::pthread_jit_write_protect_np(0) };
+        Ok(())
+    }
+
+    /// As on other systems; here it concerns all code mappings of this thread.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside the mapping.
+    #[cfg(target_os = "macos")]
+    pub fn close_code(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.part(offset, len)?;
+        // SAFETY: as above.
+        unsafe { libc::pthread_jit_write_protect_np(1) };
+        Ok(())
+    }
+
     /// Gives the memory of `[offset, offset + len)` back; it reads as zeros afterwards.
     ///
     /// # Errors
