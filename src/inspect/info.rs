@@ -7,8 +7,9 @@ use super::functions::functions;
 use super::scan::Scan;
 use crate::elf::{ElfError, Image, load, sections};
 use crate::exit_status::{CANNOT_RUN, NOT_FOUND};
-use crate::memory::table::{IDENTITY_LOWEST, PAGED_MOST_PAGES};
-use crate::memory::{Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
+use crate::memory::{
+    IDENTITY_LOWEST, Memory, MemoryConfig, PAGE_SIZE, PAGED_MOST_PAGES, Permissions, Placement,
+};
 use crate::report::names::symbol_offset;
 use crate::syscall::{semihosting, strace};
 use serde::Serialize;

@@ -10,8 +10,7 @@ pub mod object;
 pub mod scan;
 
 use crate::elf::{Image, LoadError, load};
-use crate::memory::table::PAGED_MOST_PAGES;
-use crate::memory::{Memory, MemoryConfig, Placement};
+use crate::memory::{Memory, MemoryConfig, PAGED_MOST_PAGES, Placement};
 
 /// A program's memory before its first instruction, only to be read.
 ///

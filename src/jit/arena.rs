@@ -34,9 +34,9 @@ pub struct State {
     pub budget: i64,
     /// Host address of guest address 0, or of the pool.
     pub base: u64,
-    /// Host address of [`crate::memory::table::Table::write_table`].
+    /// Host address of [`crate::memory::Table::write_table`].
     pub write_table: u64,
-    /// Host address of [`crate::memory::table::Table::read_table`].
+    /// Host address of [`crate::memory::Table::read_table`].
     pub read_table: u64,
     /// Host address that a fault was about.
     pub fault_address: u64,

@@ -6,8 +6,9 @@ use crate::exit_status;
 use crate::interp::Interpreter;
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 use crate::jit;
-use crate::memory::table::{IDENTITY_LOWEST, PAGED_MOST_PAGES};
-use crate::memory::{Memory, MemoryConfig, MemoryError, Placement};
+use crate::memory::{
+    IDENTITY_LOWEST, Memory, MemoryConfig, MemoryError, PAGED_MOST_PAGES, Placement,
+};
 use crate::syscall::abi::StatLayout;
 use crate::syscall::{DirGrant, Stream, SyscallError};
 use std::fmt;

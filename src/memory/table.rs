@@ -5,31 +5,29 @@
 //! the pool for the paged placement, the host's page protection for the others.
 //!
 //! Invariants: a page is `RESIDENT` only while mapped; emitted code can read a page exactly when it is `RESIDENT` (all
-//! mapped pages are readable), and write it exactly when it is also writable and not `CODE`; page 0 is never mapped.
-//!
-//! Pages are handed out when touched, and at most [`Table::limit_pages`] of them. Where the MMU holds the table, an
-//! untouched page would cost a host fault, so as long as everything that is mapped fits the limit, pages are given
-//! memory when they are mapped and the host counts which were touched; that can be told apart by nobody.
+//! mapped pages are readable), and write it exactly when it is also writable and not `CODE`; a page that stops being
+//! `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in [`Table::change`] and
+//! [`Table::clear`] only, and where the host refuses a change, the flags stay as they were.
 #![expect(
     unsafe_code,
     reason = "guest memory is raw host memory that emitted code also uses"
 )]
 
-use super::{Access, FaultKind, MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement};
+use super::{MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement};
 use crate::sys::mmap::{Mapping, Protection, page_size};
 
-const READ: u8 = 1;
-const WRITE: u8 = 2;
-const EXECUTE: u8 = 4;
-const MAPPED: u8 = READ | WRITE | EXECUTE;
-const RESIDENT: u8 = 8;
-const CODE: u8 = 16;
+pub(super) const READ: u8 = 1;
+pub(super) const WRITE: u8 = 2;
+pub(super) const EXECUTE: u8 = 4;
+pub(super) const MAPPED: u8 = READ | WRITE | EXECUTE;
+pub(super) const RESIDENT: u8 = 8;
+pub(super) const CODE: u8 = 16;
 
 /// The most pages of the paged placement: its table entries have 16 bits, and 0 means "none".
 pub const PAGED_MOST_PAGES: u32 = u16::MAX as u32;
 /// Bytes that are reserved and inaccessible on both sides of a window: an access that starts in the guest's 4 GiB,
 /// or is off by an instruction's offset (±2 KiB), cannot reach past them.
-pub const GUARD: usize = 64 << 10;
+const GUARD: usize = 64 << 10;
 /// Where the identity placement begins: Linux keeps the addresses below for itself.
 pub const IDENTITY_LOWEST: u32 = 64 << 10;
 
@@ -62,18 +60,10 @@ pub struct Table {
     placement: Placement,
     flags: Box<[u8]>,
     backing: Backing,
-    /// Disjoint runs of pages (first, count) that were mapped since the last reset.
-    extents: Vec<(u32, u32)>,
-    limit: u32,
-    mapped: u32,
-    /// Pages with memory; meaningful while `eager` is false.
-    used: u32,
-    peak: u32,
-    /// Whether pages get memory when mapped: only with a window, and only while the limit cannot be reached.
-    eager: bool,
 }
 
 impl Table {
+    /// Of the pages, at most `limit` will be `RESIDENT` at one time.
     pub(super) fn new(placement: Placement, limit: u32) -> Result<Table, MemoryError> {
         let host = |source| MemoryError::Host { placement, source };
         let most = match placement {
@@ -112,24 +102,12 @@ impl Table {
         Ok(Table {
             placement,
             flags: vec![0; PAGE_COUNT as usize].into_boxed_slice(),
-            eager: matches!(backing, Backing::Window { .. }),
             backing,
-            extents: Vec::new(),
-            limit,
-            mapped: 0,
-            used: 0,
-            peak: 0,
         })
     }
 
     pub(super) fn placement(&self) -> Placement {
         self.placement
-    }
-
-    /// The most pages there can be at one time.
-    #[must_use]
-    pub fn limit_pages(&self) -> u32 {
-        self.limit
     }
 
     /// Host address of the table that loads index by guest page: 16-bit page numbers in the pool, 0 for none.
@@ -184,100 +162,50 @@ impl Table {
         Permissions::new(flags & READ != 0, flags & WRITE != 0, flags & EXECUTE != 0)
     }
 
-    pub(super) fn map(
+    /// Whether the host's MMU holds the table.
+    pub(super) fn is_window(&self) -> bool {
+        matches!(self.backing, Backing::Window { .. })
+    }
+
+    #[inline]
+    pub(super) fn flags(&self, page: u32) -> u8 {
+        self.flags[page as usize]
+    }
+
+    /// Gives a run of pages the flags that `new` makes of page and flags.
+    pub(super) fn change(
         &mut self,
         first: u32,
         pages: u32,
-        permissions: Permissions,
+        new: impl Fn(u32, u8) -> u8,
     ) -> Result<(), MemoryError> {
-        if self.placement == Placement::Identity && first < IDENTITY_LOWEST / PAGE_SIZE {
-            return Err(MemoryError::BadRange {
-                start: first * PAGE_SIZE,
-                len: u64::from(pages) * u64::from(PAGE_SIZE),
-            });
+        let run = first as usize..(first + pages) as usize;
+        let old = self.flags[run.clone()].to_vec();
+        for (page, flags) in (first..).zip(&mut self.flags[run.clone()]) {
+            *flags = new(page, *flags);
+            debug_assert!(*flags & RESIDENT == 0 || *flags & MAPPED != 0);
         }
-        let mut page = first;
-        while page < first + pages {
-            let fresh = self.flags[page as usize] & MAPPED == 0;
-            let run = (page..first + pages)
-                .take_while(|&p| (self.flags[p as usize] & MAPPED == 0) == fresh)
-                .count();
-            let run = u32::try_from(run).unwrap_or(PAGE_COUNT);
-            if fresh {
-                self.map_fresh(page, run, permissions)?;
-            } else {
-                for p in page..page + run {
-                    self.flags[p as usize] |= permissions.bits();
-                    self.apply(p, 1)?;
-                }
-            }
-            page += run;
+        let done = self
+            .supply(first, &old)
+            .and_then(|()| self.apply(first, pages));
+        if done.is_err() {
+            let refused = self.flags[run.clone()].to_vec();
+            self.flags[run].copy_from_slice(&old);
+            // What was granted before the refusal is taken back as far as the host lets us.
+            let _ = self.supply(first, &refused);
+            let _ = self.apply(first, pages);
         }
-        Ok(())
+        done
     }
 
-    fn map_fresh(
-        &mut self,
-        first: u32,
-        pages: u32,
-        permissions: Permissions,
-    ) -> Result<(), MemoryError> {
-        self.mapped += pages;
-        self.extents.push((first, pages));
-        if self.eager && self.mapped > self.limit {
-            self.stop_being_eager()?;
-        }
-        let resident = if self.eager { RESIDENT } else { 0 };
-        self.flags[first as usize..(first + pages) as usize].fill(permissions.bits() | resident);
-        self.apply(first, pages)
-    }
-
-    pub(super) fn unmap(&mut self, first: u32, pages: u32) -> Result<(), MemoryError> {
-        self.peak = self.pages_peak();
-        for page in first..first + pages {
-            let flags = std::mem::take(&mut self.flags[page as usize]);
-            if flags & MAPPED == 0 {
-                continue;
-            }
-            self.mapped -= 1;
-            if flags & RESIDENT != 0 {
-                self.used -= u32::from(!self.eager);
-                if let Backing::Paged {
-                    read, free, pool, ..
-                } = &mut self.backing
-                {
-                    let number = std::mem::take(&mut read[page as usize]);
-                    free.push(number);
-                    discard(pool, number as usize, 1, self.placement)?;
-                }
-            }
-        }
-        if let Backing::Window { .. } = self.backing {
-            self.discard_window(first, pages)?;
-        }
-        self.apply(first, pages)?;
-        // Extents stay disjoint: what was taken away leaves them.
-        let old = std::mem::take(&mut self.extents);
-        let end = first + pages;
-        for (start, count) in old {
-            let stop = start + count;
-            if start < first {
-                self.extents.push((start, stop.min(first) - start));
-            }
-            if stop > end {
-                let from = start.max(end);
-                self.extents.push((from, stop - from));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn reset(&mut self) -> Result<(), MemoryError> {
-        for (first, pages) in std::mem::take(&mut self.extents) {
-            self.flags[first as usize..(first + pages) as usize].fill(0);
+    /// Takes everything away. No page outside the runs has flags.
+    pub(super) fn clear(&mut self, runs: &[(u32, u32)]) -> Result<(), MemoryError> {
+        for &(first, pages) in runs {
+            let run = first as usize..(first + pages) as usize;
+            self.flags[run.clone()].fill(0);
             self.apply(first, pages)?;
             if let Backing::Paged { read, .. } = &mut self.backing {
-                read[first as usize..(first + pages) as usize].fill(0);
+                read[run].fill(0);
             } else {
                 self.discard_window(first, pages)?;
             }
@@ -286,32 +214,15 @@ impl Table {
             pool, next, free, ..
         } = &mut self.backing
         {
-            discard(pool, 0, *next as usize, self.placement)?;
+            discard(pool, 0, *next as usize);
             *next = 1;
             free.clear();
         }
-        (self.mapped, self.used, self.peak) = (0, 0, 0);
-        self.eager = matches!(self.backing, Backing::Window { .. });
         Ok(())
     }
 
-    pub(super) fn pages_used(&self) -> u32 {
-        if !self.eager {
-            return self.used;
-        }
-        let touched = |&(first, pages): &(u32, u32)| {
-            let host_pages = self.touched(first, pages);
-            u32::try_from(host_pages.into_iter().filter(|&t| t).count()).unwrap_or(0)
-        };
-        self.extents.iter().map(touched).sum()
-    }
-
-    pub(super) fn pages_peak(&self) -> u32 {
-        self.peak.max(self.pages_used())
-    }
-
-    /// Which pages of a run the host has memory for; all of them where it does not tell.
-    fn touched(&self, first: u32, pages: u32) -> Vec<bool> {
+    /// Which pages of a run the host has memory for; all of them where it does not tell, none when paged.
+    pub(super) fn touched(&self, first: u32, pages: u32) -> Vec<bool> {
         let (offset, len) = self.window_range(first, pages);
         match &self.backing {
             Backing::Window { space, .. } => space
@@ -321,98 +232,51 @@ impl Table {
         }
     }
 
-    /// From here on the limit can be reached: takes the pages back that were never touched, and counts the others.
-    fn stop_being_eager(&mut self) -> Result<(), MemoryError> {
-        self.eager = false;
-        let (&(last_first, _), before) = match self.extents.split_last() {
-            Some((last, before)) => (last, before.to_vec()),
-            None => return Ok(()),
+    /// Gives memory to the pages of a run that have become `RESIDENT`, and takes it from those that no longer are.
+    fn supply(&mut self, first: u32, old: &[u8]) -> Result<(), MemoryError> {
+        let lost = |table: &Table, n: usize| {
+            old[n] & RESIDENT != 0 && table.flags[first as usize + n] & RESIDENT == 0
         };
-        debug_assert!(before.iter().all(|&(first, _)| first != last_first));
-        for (first, pages) in before {
-            for (page, touched) in (first..).zip(self.touched(first, pages)) {
-                if touched {
-                    self.used += 1;
-                } else {
-                    self.flags[page as usize] &= !RESIDENT;
+        if self.is_window() {
+            let mut n = 0;
+            while n < old.len() {
+                let state = lost(self, n);
+                let run = (n..old.len())
+                    .take_while(|&m| lost(self, m) == state)
+                    .count();
+                if state {
+                    self.discard_window(first + count(n), count(run))?;
                 }
+                n += run;
             }
-            self.apply(first, pages)?;
-        }
-        self.peak = self.peak.max(self.used);
-        Ok(())
-    }
-
-    /// Whether the guest may do this, without handing out a page; the pool being used up counts as a no.
-    pub(super) fn check(&self, page: u32, access: Access) -> Result<(), FaultKind> {
-        let flags = self.flags[page as usize];
-        let need = match access {
-            Access::Read => READ,
-            Access::Write => WRITE,
-            Access::Execute => EXECUTE,
-        };
-        if flags & MAPPED == 0 {
-            Err(FaultKind::Unmapped)
-        } else if flags & need == 0 {
-            Err(FaultKind::Denied)
-        } else if flags & RESIDENT == 0 && self.used >= self.limit {
-            Err(FaultKind::OutOfPages)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Makes sure that the guest may do this and that the page has memory.
-    #[inline]
-    pub(super) fn prepare(&mut self, page: u32, access: Access) -> Result<(), FaultKind> {
-        let need = RESIDENT
-            | match access {
-                Access::Read => READ,
-                Access::Write => WRITE,
-                Access::Execute => EXECUTE,
-            };
-        if self.flags[page as usize] & need == need {
             return Ok(());
         }
-        self.check(page, access)?;
-        self.make_resident(page)
-    }
-
-    #[cold]
-    fn make_resident(&mut self, page: u32) -> Result<(), FaultKind> {
-        if let Backing::Paged {
-            read, next, free, ..
-        } = &mut self.backing
-        {
-            read[page as usize] = free.pop().unwrap_or_else(|| {
-                *next += 1;
-                // At most `limit` pages are out, and the limit fits.
-                u16::try_from(*next - 1).unwrap_or(u16::MAX)
-            });
+        for n in 0..old.len() {
+            let lost = lost(self, n);
+            let page = first as usize + n;
+            let resident = self.flags[page] & RESIDENT != 0;
+            if let Backing::Paged {
+                read,
+                next,
+                free,
+                pool,
+                ..
+            } = &mut self.backing
+            {
+                if lost {
+                    let number = std::mem::take(&mut read[page]);
+                    discard(pool, number as usize, 1);
+                    free.push(number);
+                } else if resident && read[page] == 0 {
+                    read[page] = free.pop().unwrap_or_else(|| {
+                        *next += 1;
+                        // At most `limit` pages are out, and the limit fits.
+                        u16::try_from(*next - 1).unwrap_or(u16::MAX)
+                    });
+                }
+            }
         }
-        self.flags[page as usize] |= RESIDENT;
-        self.used += 1;
-        self.peak = self.peak.max(self.used);
-        // The host can refuse only when it is out of mappings or memory.
-        self.apply(page, 1).map_err(|_| FaultKind::OutOfPages)
-    }
-
-    pub(super) fn is_code(&self, page: u32) -> bool {
-        self.flags[page as usize] & CODE != 0
-    }
-
-    pub(super) fn set_code(&mut self, page: u32, code: bool) {
-        let flags = &mut self.flags[page as usize];
-        let old = *flags;
-        *flags = if code { old | CODE } else { old & !CODE };
-        if *flags != old && old & MAPPED != 0 {
-            let applied = self.apply(page, 1);
-            // Nothing can be done without; going on would run stale code.
-            assert!(
-                applied.is_ok(),
-                "the host refused to protect a page of code"
-            );
-        }
+        Ok(())
     }
 
     /// Makes what emitted code can reach follow from the flags of a run of pages.
@@ -554,24 +418,24 @@ fn identity_space() -> std::io::Result<Mapping> {
     Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
 }
 
-fn discard(
-    pool: &Mapping,
-    first: usize,
-    pages: usize,
-    placement: Placement,
-) -> Result<(), MemoryError> {
+/// Makes pages of the pool read as zeros.
+fn discard(pool: &Mapping, first: usize, pages: usize) {
     let (page, host) = (PAGE_SIZE as usize, page_size());
     let (start, len) = (first * page, pages * page);
     // Host pages may be larger than guest pages: a single guest page is then cleared by hand.
-    if start.is_multiple_of(host) && len.is_multiple_of(host) {
-        return pool
-            .discard(start, len)
-            .map_err(|source| MemoryError::Host { placement, source });
+    let whole = start.is_multiple_of(host) && len.is_multiple_of(host);
+    if whole && pool.discard(start, len).is_ok() {
+        return;
     }
     for offset in (start..start + len).step_by(page) {
+        assert!(offset + page <= pool.len());
         let at = pool.as_ptr().wrapping_add(offset);
-        // SAFETY: the pool is readable and writable over its whole length, and callers pass pages inside it.
+        // SAFETY: the pool is readable and writable over its whole length, and the page is inside.
         unsafe { std::ptr::write_bytes(at, 0, page) };
     }
-    Ok(())
+}
+
+/// A number of pages.
+fn count(pages: usize) -> u32 {
+    u32::try_from(pages).unwrap_or(PAGE_COUNT)
 }

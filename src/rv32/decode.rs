@@ -2,7 +2,7 @@
 //!
 //! Only what rvjit executes is accepted: RV32I, M, Zicsr, Zifencei. Everything else is `None`, an illegal instruction.
 
-use super::insn::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
 
 /// Major opcodes, instruction bits 6–0 (Unprivileged spec, table "RISC-V base opcode map").
 pub(super) mod opcode {

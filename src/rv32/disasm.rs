@@ -8,7 +8,7 @@
 //! * CSRs that no RV32IM machine-mode program uses are numbers.
 
 use super::decode;
-use super::insn::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
 use std::fmt;
 
 /// The text of an instruction at the guest address `pc`.

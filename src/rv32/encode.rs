@@ -4,7 +4,7 @@
 //! [`encode`] is for those who know that theirs fits. For every word that decodes, `encode(decode(word)) == word`.
 
 use super::decode::{EBREAK, ECALL, opcode};
-use super::insn::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
 
 /// The word of an instruction.
 ///

@@ -3,9 +3,13 @@
 pub mod decode;
 pub mod disasm;
 pub mod encode;
-pub mod insn;
+mod insn;
+mod op;
+mod reg;
 
 pub use decode::decode;
 pub use disasm::{Listing, disassemble, disassemble_word};
 pub use encode::{encode, try_encode};
-pub use insn::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+pub use insn::{CsrOp, CsrSource, Insn};
+pub use op::{AluOp, Cond, LoadOp, MulOp, StoreOp};
+pub use reg::Reg;
