@@ -23,13 +23,17 @@ pub enum JumpTableKind {
 /// log2 of the number of slots of the hashed table.
 pub const HASHED_BITS: u32 = 15;
 const HASHED_SLOTS: usize = 1 << HASHED_BITS;
-/// What precedes the table: one page of any host, the state at its end.
-const BEFORE: usize = 64 << 10;
+/// What precedes the table: a page of any host that cannot be accessed, then a stack, which signal handlers use on
+/// hosts whose emitted code has its stack pointer here, the state at its end.
+const BEFORE: usize = 256 << 10;
+const STACK_GUARD: usize = 64 << 10;
 
 /// What emitted code and the engine tell each other.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct State {
+    /// The host's stack pointer while emitted code uses the register for the state.
+    pub host_stack: u64,
     /// Instructions that may still be executed, where counting is on.
     pub budget: i64,
     /// Host address of guest address 0, or of the pool.
@@ -61,6 +65,8 @@ pub mod offset {
     const fn below(field: usize) -> i32 {
         field as i32 - size_of::<State>() as i32
     }
+    /// [`State::host_stack`].
+    pub const HOST_STACK: i32 = below(offset_of!(State, host_stack));
     /// [`State::budget`].
     pub const BUDGET: i32 = below(offset_of!(State, budget));
     /// [`State::base`].
@@ -97,6 +103,7 @@ impl Arena {
             JumpTableKind::Hashed => 16 * HASHED_SLOTS,
         };
         let mapping = Mapping::new(BEFORE + table, Protection::ReadWrite)?;
+        mapping.protect(0, STACK_GUARD, Protection::None)?;
         if kind == JumpTableKind::Sparse {
             mapping.protect(BEFORE + table / 4, table - table / 4, Protection::None)?;
         }
@@ -128,7 +135,7 @@ impl Arena {
     /// The state; emitted code is not running.
     #[must_use]
     pub fn state(&mut self) -> &mut State {
-        // SAFETY: `state_ptr` lies in the mapping's first 64 KiB, which are readable, writable, zeroed (a valid
+        // SAFETY: `state_ptr` lies in front of the table, where the mapping is readable, writable, zeroed (a valid
         // State) and aligned; `&mut self` is the only way to it while no emitted code runs.
         unsafe { &mut *self.state_ptr() }
     }

@@ -3,8 +3,8 @@
 
 use super::X86_64;
 use super::memory::scale;
-use super::regs::{A, C, D};
-use crate::asm::x64::{Cond as HostCond, Label, Mem, Reg as HostReg, Rm, Scale};
+use super::regs::{A, COUNT, D};
+use crate::asm::x64::{Assembler, Cond as HostCond, Label, Mem, Reg as HostReg, Rm, Scale};
 use crate::jit::op::{Operand, ShiftKind};
 use crate::rv32::{AluOp, Cond, MulOp, Reg};
 
@@ -13,7 +13,7 @@ use crate::rv32::{AluOp, Cond, MulOp, Reg};
 pub(super) struct SpecialDivision {
     entry: Label,
     back: Label,
-    divisor: HostReg,
+    divisor: Rm,
 }
 
 /// The host's condition after a comparison.
@@ -135,7 +135,7 @@ impl X86_64 {
     fn emit_shift(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg) {
         if self.bmi2 {
             let d = self.dest(rd, A);
-            let by = self.read(b, C);
+            let by = self.read(b, D);
             let s = self.rm(a);
             match op {
                 AluOp::Sll => self.asm.shlx32(d, s, by),
@@ -144,22 +144,30 @@ impl X86_64 {
             }
             return self.written(rd, d);
         }
-        self.fetch(C, b);
-        let d = if rd == a {
-            self.rm(rd)
+        self.with_count(rd, a, b, |asm, d| match op {
+            AluOp::Sll => asm.shl32_cl(d),
+            AluOp::Srl => asm.shr32_cl(d),
+            _ => asm.sar32_cl(d),
+        });
+    }
+
+    /// rd = a shifted by b, as `shift` does with the count in cl. What lives in rcx waits in rdx meanwhile.
+    fn with_count(&mut self, rd: Reg, a: Reg, b: Reg, shift: impl FnOnce(&mut Assembler, Rm)) {
+        let in_place = rd == a && self.host(rd) != Some(COUNT);
+        let d = if in_place { self.rm(rd) } else { Rm::Reg(A) };
+        if !in_place {
+            self.fetch(A, a);
+        }
+        if self.host(b) == Some(COUNT) {
+            shift(&mut self.asm, d);
         } else {
-            Rm::Reg(self.dest(rd, A))
-        };
-        if let (Rm::Reg(d), true) = (d, rd != a) {
-            self.fetch(d, a);
+            self.asm.mov32(D, COUNT);
+            self.fetch(COUNT, b);
+            shift(&mut self.asm, d);
+            self.asm.mov32(COUNT, D);
         }
-        match op {
-            AluOp::Sll => self.asm.shl32_cl(d),
-            AluOp::Srl => self.asm.shr32_cl(d),
-            _ => self.asm.sar32_cl(d),
-        }
-        if let (Rm::Reg(d), true) = (d, rd != a) {
-            self.written(rd, d);
+        if !in_place {
+            self.written(rd, A);
         }
     }
 
@@ -179,21 +187,21 @@ impl X86_64 {
             self.asm.lea32(d, Mem::base(x).index(y, scale(by)));
             return self.written(rd, d);
         }
-        self.fetch(C, b);
+        self.fetch(D, b);
         match kind {
-            ShiftKind::Left => self.asm.shl32_i(C, by),
-            ShiftKind::Right => self.asm.shr32_i(C, by),
-            ShiftKind::Arithmetic => self.asm.sar32_i(C, by),
+            ShiftKind::Left => self.asm.shl32_i(D, by),
+            ShiftKind::Right => self.asm.shr32_i(D, by),
+            ShiftKind::Arithmetic => self.asm.sar32_i(D, by),
         }
         if rd == a {
-            return self.apply_to(op, self.rm(rd), C);
+            return self.apply_to(op, self.rm(rd), D);
         }
         if op.is_commutative() {
-            self.apply(op, C, self.rm(a));
-            return self.written(rd, C);
+            self.apply(op, D, self.rm(a));
+            return self.written(rd, D);
         }
         self.fetch(A, a);
-        self.apply(op, A, Rm::Reg(C));
+        self.apply(op, A, Rm::Reg(D));
         self.written(rd, A);
     }
 
@@ -202,7 +210,7 @@ impl X86_64 {
         match b {
             Operand::Reg(b) if a.is_zero() => {
                 // 0 cond b, from the flags of b − 0.
-                self.compare_zero(b);
+                self.compare_zero(self.rm(b));
                 return match cond {
                     Cond::Eq | Cond::Geu => HostCond::E,
                     Cond::Ne | Cond::Ltu => HostCond::Ne,
@@ -210,7 +218,7 @@ impl X86_64 {
                     Cond::Ge => HostCond::Le,
                 };
             }
-            Operand::Imm(0) => self.compare_zero(a),
+            Operand::Imm(0) => self.compare_zero(self.rm(a)),
             Operand::Imm(value) => self.asm.cmp32_i(self.rm(a), value.cast_signed()),
             Operand::Reg(b) => match (self.rm(a), self.rm(b)) {
                 (Rm::Reg(x), y) => self.asm.cmp32(x, y),
@@ -224,8 +232,8 @@ impl X86_64 {
         host_cond(cond)
     }
 
-    fn compare_zero(&mut self, a: Reg) {
-        match self.rm(a) {
+    fn compare_zero(&mut self, a: Rm) {
+        match a {
             Rm::Reg(a) => self.asm.test32(a, a),
             a @ Rm::Mem(_) => self.asm.cmp32_i(a, 0),
         }
@@ -330,10 +338,7 @@ impl X86_64 {
                 self.written(rd, d);
             }
             Operand::Reg(by) => {
-                self.fetch(C, by);
-                self.fetch(A, rs);
-                self.asm.ror32_cl(A);
-                self.written(rd, A);
+                self.with_count(rd, rs, by, Assembler::ror32_cl);
             }
         }
     }
@@ -396,24 +401,30 @@ impl X86_64 {
     /// rax = a (signed) × b (unsigned).
     fn mixed_product(&mut self, a: Reg, b: Reg) {
         self.asm.movsxd(A, self.rm(a));
-        self.fetch(C, b);
-        self.asm.imul64(A, C);
+        self.fetch(D, b);
+        self.asm.imul64(A, D);
     }
 
     /// eax = a / b, edx = a % b. The host's instruction traps on a division by zero and on overflow, so divisors 0 and
     /// −1 are done out of line.
     pub(super) fn divide(&mut self, signed: bool, a: Reg, b: Reg) {
-        let divisor = self.read(b, C);
+        let divisor = self.rm(b);
         self.fetch(A, a);
         let (entry, back) = (self.asm.label(), self.asm.label());
         if signed {
-            self.asm.lea32(D, Mem::base(divisor).disp(1));
+            match divisor {
+                Rm::Reg(divisor) => self.asm.lea32(D, Mem::base(divisor).disp(1)),
+                Rm::Mem(_) => {
+                    self.asm.mov32(D, divisor);
+                    self.asm.add32_i(D, 1);
+                }
+            }
             self.asm.cmp32_i(D, 1);
             self.asm.jcc(HostCond::Be, entry);
             self.asm.cdq();
             self.asm.idiv32(divisor);
         } else {
-            self.asm.test32(divisor, divisor);
+            self.compare_zero(divisor);
             self.asm.jcc(HostCond::E, entry);
             self.asm.xor32(D, D);
             self.asm.div32(divisor);
@@ -430,9 +441,9 @@ impl X86_64 {
     pub(super) fn emit_special_divisions(&mut self) {
         for special in std::mem::take(&mut self.special_divisions) {
             let zero = self.asm.label();
+            self.asm.bind(special.entry);
+            self.compare_zero(special.divisor);
             let a = &mut self.asm;
-            a.bind(special.entry);
-            a.test32(special.divisor, special.divisor);
             a.jcc(HostCond::E, zero);
             // −1, signed: the quotient is the negation, also where that overflows.
             a.neg32(A);

@@ -1,6 +1,6 @@
 //! The operations of [`Backend`], but for arithmetic (`alu`) and memory (`memory`).
 
-use super::regs::{A, ARENA, C, D};
+use super::regs::{A, D};
 use super::{X86_64, displacement, state};
 use crate::asm::x64::{Cond as HostCond, Mem, Rm, Scale};
 use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
@@ -32,15 +32,15 @@ impl X86_64 {
 
     fn jump_sparse(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
         self.rotated_target(rs, offset);
-        let slot = Mem::base(ARENA).index(A, Scale::X8);
+        let slot = state(0).index(A, Scale::X8);
         // A misaligned target faults at the access.
         self.draft.site(self.here(), false);
         match link {
             None => self.asm.jmp_m(slot),
             Some((rd, value)) => {
-                self.asm.mov64(C, slot);
+                self.asm.mov64(D, slot);
                 self.load_imm(rd, value);
-                self.asm.jmp_m(C);
+                self.asm.jmp_m(D);
             }
         }
     }
@@ -52,16 +52,16 @@ impl X86_64 {
         }
         let cold = self.asm.label();
         let a = &mut self.asm;
-        a.mov32(C, A);
-        a.and32_i(C, ((1 << HASHED_BITS) - 1) << 2);
-        a.lea64(C, Mem::base(ARENA).index(C, Scale::X4));
-        a.cmp32(A, Mem::base(C));
+        a.mov32(D, A);
+        a.and32_i(D, ((1 << HASHED_BITS) - 1) << 2);
+        a.lea64(D, state(0).index(D, Scale::X4));
+        a.cmp32(A, Mem::base(D));
         a.jcc(HostCond::Ne, cold);
         self.draft.interpret_cold(cold, false);
         if let Some((rd, value)) = link {
             self.load_imm(rd, value);
         }
-        self.asm.jmp_m(Mem::base(C).disp(8));
+        self.asm.jmp_m(Mem::base(D).disp(8));
     }
 }
 
@@ -100,7 +100,7 @@ impl Backend for X86_64 {
         self.asm.bind(self.blocks[label.0]);
         self.draft.output.entries.push((pc, place));
         if self.options.poison {
-            for scratch in [A, C, D] {
+            for scratch in [A, D] {
                 self.asm.mov64_i(scratch, 0xdead_beef_dead_beef);
             }
             for (_, host) in self.homes.in_host() {

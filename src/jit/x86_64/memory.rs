@@ -1,6 +1,6 @@
 //! Loads and stores: one function turns an address into a host operand for each placement.
 
-use super::regs::{A, C, D};
+use super::regs::{A, D};
 use super::{X86_64, state};
 use crate::asm::x64::{Cond, Mem, Scale};
 use crate::jit::arena::offset;
@@ -37,6 +37,7 @@ impl X86_64 {
                 StoreOp::Sw => self.asm.mov32_mi32(m, 0),
             }
         } else {
+            let m = self.free_d(src, m);
             let r = self.read(src, D);
             self.access();
             match op {
@@ -55,7 +56,7 @@ impl X86_64 {
         }
     }
 
-    /// The operand for an address. Uses rax and rcx; the paged placement also rdx, before the operand is used.
+    /// The operand for an address, which may use rax; with the paged placement also rdx.
     fn operand(&mut self, address: Address, width: u32, table: i32) -> Mem {
         let guest = self.guest_address(address);
         match self.options.placement {
@@ -73,7 +74,8 @@ impl X86_64 {
             Mem::base(self.read(address.base, A))
         };
         if let Some((index, shift)) = address.index {
-            let index = self.read(index, C);
+            // `Costs::indexes` asks for homes.
+            let index = self.read(index, D);
             mem = mem.index(index, scale(shift));
         }
         mem.disp(address.offset).addr32()
@@ -85,21 +87,31 @@ impl X86_64 {
         let cold = self.asm.label();
         let a = &mut self.asm;
         a.lea32(A, guest);
-        a.mov32(C, A);
-        a.shr32_i(C, PAGE_BITS);
-        a.mov64(D, state(table));
-        a.movzx16(C, Mem::base(D).index(C, Scale::X2));
-        a.test32(C, C);
+        a.mov32(D, A);
+        a.shr32_i(D, PAGE_BITS);
+        a.add64(D, D);
+        a.add64(D, state(table));
+        a.movzx16(D, Mem::base(D));
+        a.test32(D, D);
         a.jcc(Cond::E, cold);
         if width > 1 {
             a.test32_i(A, width.cast_signed() - 1);
             a.jcc(Cond::Ne, cold);
         }
-        a.shl32_i(C, PAGE_BITS);
+        a.shl32_i(D, PAGE_BITS);
         a.and32_i(A, PAGE_SIZE.cast_signed() - 1);
-        a.add64(C, state(offset::BASE));
+        a.add64(D, state(offset::BASE));
         self.draft.interpret_cold(cold, true);
-        Mem::base(C).index(A, Scale::X1)
+        Mem::base(D).index(A, Scale::X1)
+    }
+
+    /// The operand of a store, without rdx where what is stored must be fetched into it.
+    fn free_d(&mut self, src: Reg, m: Mem) -> Mem {
+        if self.options.placement != Placement::Paged || self.host(src).is_some() {
+            return m;
+        }
+        self.asm.lea64(A, m);
+        Mem::base(A)
     }
 }
 

@@ -16,7 +16,7 @@ use super::backend::{CodeOffset, Event, Options, Target};
 use super::draft::{Cold, Draft};
 use crate::asm::x64::{Assembler, Cond, Label, Mem, Reg as HostReg, Rm};
 use crate::rv32::Reg;
-use regs::{ARENA, Home, Homes};
+use regs::{Home, Homes, STATE};
 
 /// The backend.
 #[derive(Debug)]
@@ -167,7 +167,7 @@ fn state_x(reg: Reg) -> Mem {
     state(offset::X + 4 * reg.field().cast_signed())
 }
 
-/// A place in the state.
+/// A place in the state, by its offset from the jump table.
 fn state(bytes: i32) -> Mem {
-    Mem::base(ARENA).disp(bytes)
+    Mem::base(STATE).disp(bytes - offset::X)
 }

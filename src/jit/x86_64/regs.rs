@@ -1,26 +1,28 @@
 //! Where guest registers live on x86-64.
 //!
-//! Eleven have a home. rax, rcx and rdx are scratch (multiplication, division and shifts want just these), r15 points at
-//! the arena, rsp at the host's stack.
+//! Thirteen have a home: all host registers but rax and rdx, which are scratch (multiplication and division want just
+//! these), and rsp, which points at the guest registers in the state. Calls of the exit stub push their return address
+//! where the state wants it, and the kernel's 128 bytes of respect for what is below the stack pointer protect the rest.
 
 use crate::asm::x64::Reg as HostReg;
 use crate::rv32::Reg;
 
 /// Scratch; also the index of an indirect jump, which a fault handler reads.
 pub(super) const A: HostReg = HostReg::Rax;
-/// Scratch; shift counts.
-pub(super) const C: HostReg = HostReg::Rcx;
 /// Scratch; the high half of products and dividends.
 pub(super) const D: HostReg = HostReg::Rdx;
-/// The arena's register.
-pub(super) const ARENA: HostReg = HostReg::R15;
+/// A home, and where shifts by a register want the count if the host has no BMI2.
+pub(super) const COUNT: HostReg = HostReg::Rcx;
+/// Points at the guest registers in the state.
+pub(super) const STATE: HostReg = HostReg::Rsp;
 
 /// Host registers that can be homes; the first have shorter encodings.
-const AVAILABLE: [HostReg; 11] = [
+const AVAILABLE: [HostReg; 13] = [
     HostReg::Rbx,
     HostReg::Rbp,
     HostReg::Rsi,
     HostReg::Rdi,
+    HostReg::Rcx,
     HostReg::R8,
     HostReg::R9,
     HostReg::R10,
@@ -28,11 +30,12 @@ const AVAILABLE: [HostReg; 11] = [
     HostReg::R12,
     HostReg::R13,
     HostReg::R14,
+    HostReg::R15,
 ];
 
-/// No home is scratch, the arena's or the stack's.
+/// No home is scratch or the state's.
 const _: () = {
-    let mut taken = A.bit() | C.bit() | D.bit() | ARENA.bit() | HostReg::Rsp.bit();
+    let mut taken = A.bit() | D.bit() | STATE.bit();
     let mut i = 0;
     while i < AVAILABLE.len() {
         assert!(
@@ -88,4 +91,4 @@ impl Homes {
 
 /// Guest registers by how often compiled programs use them, weighted by execution: arguments and the first
 /// temporaries lead, then the stack pointer and the first saved registers.
-pub(super) const BY_USE: [u8; 11] = [15, 14, 10, 11, 12, 13, 8, 9, 2, 16, 17];
+pub(super) const BY_USE: [u8; 13] = [15, 14, 10, 11, 12, 13, 8, 9, 2, 16, 17, 6, 28];

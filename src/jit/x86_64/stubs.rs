@@ -1,10 +1,16 @@
 //! The way into the code and out of it.
 
-use super::regs::{A, ARENA, C};
+use super::regs::{A, STATE};
 use super::{X86_64, state, state_x};
-use crate::asm::x64::{Assembler, Reg};
+use crate::asm::x64::{Assembler, Mem, Reg};
 use crate::jit::arena::offset;
 use crate::jit::backend::{CodeOffset, Stubs};
+
+/// `exit_at` is where a call pushes, and the rest of the state in the 128 bytes that signal handlers leave alone.
+const _: () = assert!(
+    offset::EXIT_AT + 8 == offset::X && offset::X - offset::HOST_STACK <= 128,
+    "the state is not laid out for a stack pointer"
+);
 
 /// Callee-saved registers of the System V ABI.
 const SAVED: [Reg; 6] = [Reg::Rbx, Reg::Rbp, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
@@ -19,7 +25,8 @@ impl X86_64 {
         for reg in SAVED {
             a.push(reg);
         }
-        a.mov64(ARENA, Reg::Rsi);
+        a.mov64_mr(Mem::base(Reg::Rsi).disp(offset::HOST_STACK), STATE);
+        a.lea64(STATE, Mem::base(Reg::Rsi).disp(offset::X));
         a.mov64(A, Reg::Rdi);
         for (guest, host) in homes.in_host() {
             a.mov32(host, state_x(guest));
@@ -27,12 +34,13 @@ impl X86_64 {
         a.jmp_m(A);
 
         self.exit = place(a);
-        a.pop(C);
-        a.mov64_mr(state(offset::EXIT_AT), C);
+        // The call pushed its return address to the state's `exit_at`.
+        a.pop(A);
         let leave = place(a);
         for (guest, host) in homes.in_host() {
             a.mov32_mr(state_x(guest), host);
         }
+        a.mov64(STATE, state(offset::HOST_STACK));
         for reg in SAVED.into_iter().rev() {
             a.pop(reg);
         }
