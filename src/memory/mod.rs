@@ -376,14 +376,14 @@ impl Memory {
             })
         };
         // Two passes, the first without side effects: an access that fails hands out no page.
+        let mut wanted = 0;
         for (at, ..) in chunks() {
-            self.supply
-                .check(at >> PAGE_SHIFT, access)
-                .map_err(|kind| Fault {
-                    addr: at,
-                    access,
-                    kind,
-                })?;
+            let lacks = self.supply.check(at >> PAGE_SHIFT, access, wanted);
+            wanted += u32::from(lacks.map_err(|kind| Fault {
+                addr: at,
+                access,
+                kind,
+            })?);
         }
         for (at, ..) in chunks() {
             self.supply

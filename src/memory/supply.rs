@@ -176,8 +176,9 @@ impl Supply {
         Ok(())
     }
 
-    /// Whether the guest may do this, without handing out a page; the pool being used up counts as a no.
-    pub(super) fn check(&self, page: u32, access: Access) -> Result<(), FaultKind> {
+    /// Whether the guest may do this, without handing out a page, when `wanted` pages will be handed out before it;
+    /// then, whether this needs one too. The limit being reached counts as a no.
+    pub(super) fn check(&self, page: u32, access: Access, wanted: u32) -> Result<bool, FaultKind> {
         let flags = self.table.flags(page);
         let need = match access {
             Access::Read => READ,
@@ -185,14 +186,16 @@ impl Supply {
             Access::Execute => EXECUTE,
         };
         if flags & MAPPED == 0 {
-            Err(FaultKind::Unmapped)
-        } else if flags & need == 0 {
-            Err(FaultKind::Denied)
-        } else if flags & RESIDENT == 0 && self.used >= self.limit {
-            Err(FaultKind::OutOfPages)
-        } else {
-            Ok(())
+            return Err(FaultKind::Unmapped);
         }
+        if flags & need == 0 {
+            return Err(FaultKind::Denied);
+        }
+        let lacks = flags & RESIDENT == 0;
+        if lacks && self.used + wanted >= self.limit {
+            return Err(FaultKind::OutOfPages);
+        }
+        Ok(lacks)
     }
 
     /// Makes sure that the guest may do this and that the page has memory.
@@ -207,7 +210,7 @@ impl Supply {
         if self.table.flags(page) & need == need {
             return Ok(());
         }
-        self.check(page, access)?;
+        self.check(page, access, 0)?;
         self.make_resident(page)
     }
 
