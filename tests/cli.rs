@@ -2,13 +2,11 @@
 
 mod common;
 
-use common::{assert_one_line, assert_one_report, fixtures, run, rvjit, stderr, stdout};
+use common::{
+    assert_one_line, assert_one_report, fixtures, in_fixtures, run, rvjit, rvjit_process, stderr,
+    stdout,
+};
 use std::fs;
-
-/// Runs the command in the folder of the fixtures.
-fn command(args: &[&str]) -> std::process::Output {
-    run(rvjit().current_dir(fixtures()).args(args))
-}
 
 #[test]
 fn usage_errors_are_one_line_and_125() {
@@ -31,7 +29,7 @@ fn usage_errors_are_one_line_and_125() {
         (&["--dir", "nowhere", "hello.elf"], "nowhere"),
     ];
     for (args, says) in rows {
-        let output = command(args);
+        let output = in_fixtures(args);
         assert_one_line(&output, &format!("{args:?}"));
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{args:?}: {text}");
@@ -43,16 +41,16 @@ fn usage_errors_are_one_line_and_125() {
 #[test]
 fn help_and_version() {
     for args in [&["--help"][..], &["run", "--help"], &["--version"]] {
-        let output = command(args);
+        let output = in_fixtures(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(stdout(&output).contains("rvjit"), "{args:?}");
         assert!(output.stderr.is_empty(), "{args:?}");
     }
-    let help = stdout(&command(&["run", "--help"]));
+    let help = stdout(&in_fixtures(&["run", "--help"]));
     for status in [124, 125, 126, 127, 130, 132, 133, 135, 137, 139, 152] {
         assert!(help.contains(&format!("  {status}  ")), "{status}");
     }
-    let nothing = command(&[]);
+    let nothing = in_fixtures(&[]);
     assert_eq!(nothing.status.code(), Some(125));
     assert!(stderr(&nothing).contains("Usage:"));
     assert!(nothing.stdout.is_empty());
@@ -65,7 +63,7 @@ fn run_may_be_left_out() {
         &["run", "hello.elf"],
         &["--time", "hello.elf"],
     ] {
-        let output = command(args);
+        let output = in_fixtures(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert_eq!(stdout(&output), "hello, world\n", "{args:?}");
     }
@@ -88,23 +86,23 @@ fn everything_behind_the_program_reaches_the_guest() {
 
 #[test]
 fn limits() {
-    let output = command(&["--max-insns", "50", "hello.elf"]);
+    let output = in_fixtures(&["--max-insns", "50", "hello.elf"]);
     assert_eq!(output.status.code(), Some(152));
     assert_one_report(&output, "--max-insns");
     assert!(stderr(&output).contains("--max-insns"));
-    let again = command(&["--max-insns", "50", "hello.elf"]);
+    let again = in_fixtures(&["--max-insns", "50", "hello.elf"]);
     assert_eq!(stderr(&again), stderr(&output), "the same place each time");
 
-    let output = command(&["--timeout", "30ms", "--engine", "interp", "fib.elf", "40"]);
+    let output = in_fixtures(&["--timeout", "30ms", "--engine", "interp", "fib.elf", "40"]);
     assert_eq!(output.status.code(), Some(124));
     assert_one_report(&output, "--timeout");
     assert!(stderr(&output).contains("--timeout"));
 
-    let output = command(&["--strict-align", "misaligned.elf"]);
+    let output = in_fixtures(&["--strict-align", "misaligned.elf"]);
     assert_eq!(output.status.code(), Some(135));
     assert_one_report(&output, "--strict-align");
 
-    let output = command(&["--memory", "4K", "hello.elf"]);
+    let output = in_fixtures(&["--memory", "4K", "hello.elf"]);
     assert_eq!(output.status.code(), Some(125));
     assert_one_line(&output, "--memory");
     assert!(stderr(&output).contains("--memory"), "{}", stderr(&output));
@@ -112,7 +110,7 @@ fn limits() {
 
 #[test]
 fn the_report_names_program_function_address_and_reason() {
-    let output = command(&["nullcrash.elf"]);
+    let output = in_fixtures(&["nullcrash.elf"]);
     assert_eq!(output.status.code(), Some(139));
     let text = stderr(&output);
     for part in [
@@ -124,7 +122,7 @@ fn the_report_names_program_function_address_and_reason() {
     }
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("report.json");
-    let output = command(&["--report", &file.to_string_lossy(), "nullcrash.elf"]);
+    let output = in_fixtures(&["--report", &file.to_string_lossy(), "nullcrash.elf"]);
     assert_eq!(output.status.code(), Some(139));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!(report["status"], 139);
@@ -142,7 +140,7 @@ fn the_report_names_program_function_address_and_reason() {
 fn the_signature_goes_to_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("signature");
-    let output = command(&["--signature", &file.to_string_lossy(), "tohost_fail.elf"]);
+    let output = in_fixtures(&["--signature", &file.to_string_lossy(), "tohost_fail.elf"]);
     assert_eq!(output.status.code(), Some(3));
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.lines().all(|line| line.len() == 8), "{text}");
@@ -150,14 +148,14 @@ fn the_signature_goes_to_its_file() {
         text,
         fs::read_to_string(fixtures().join("tohost_pass.signature")).unwrap()
     );
-    let output = command(&["--signature", &file.to_string_lossy(), "hello.elf"]);
+    let output = in_fixtures(&["--signature", &file.to_string_lossy(), "hello.elf"]);
     assert_eq!(output.status.code(), Some(125));
     assert_one_line(&output, "no signature");
 }
 
 #[test]
 fn observers_write_to_standard_error_only() {
-    let output = command(&["--strace", "--time", "hello.elf"]);
+    let output = in_fixtures(&["--strace", "--time", "hello.elf"]);
     assert_eq!(stdout(&output), "hello, world\n");
     let text = stderr(&output);
     assert!(
@@ -178,12 +176,9 @@ fn observers_write_to_standard_error_only() {
 fn a_closed_pipe_kills() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let template = rvjit();
-    let mut command = std::process::Command::new(template.get_program());
-    command
-        .args(template.get_args())
-        .arg(fixtures().join("hello.elf"));
+    let mut command = rvjit_process();
     let output = command
+        .arg(fixtures().join("hello.elf"))
         .stdout(writer)
         .stderr(std::process::Stdio::piped())
         .spawn();

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{assert_one_line, fixtures, run, rvjit, stderr, stdout};
+use common::{assert_one_line, fixtures, in_fixtures, stderr, stdout};
 use rvjit::elf::Image;
 use rvjit::inspect::functions::functions;
 use rvjit::inspect::info::Info;
@@ -19,14 +19,9 @@ use serde_json::Value;
 use std::fs;
 use std::process::Output;
 
-/// Runs the command in the folder of the fixtures.
-fn command(args: &[&str]) -> Output {
-    run(rvjit().current_dir(fixtures()).args(args))
-}
-
 /// Standard output of a command that must succeed and say nothing else.
 fn shown(args: &[&str]) -> String {
-    let output = command(args);
+    let output = in_fixtures(args);
     assert_eq!(
         output.status.code(),
         Some(0),
@@ -205,17 +200,17 @@ fn bad_values_of_disasm_are_refused() {
         (&["--color", "pink"], "invalid value 'pink'"),
     ];
     for (args, says) in rows {
-        let output = command(&[&["disasm", "hello.elf"], args].concat());
+        let output = in_fixtures(&[&["disasm", "hello.elf"], args].concat());
         assert_one_line(&output, &format!("{args:?}"));
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{args:?}: {text}");
         assert!(text.contains(says), "{args:?}: {text}");
         assert!(output.stdout.is_empty(), "{args:?}");
     }
-    let usage = stderr(&command(&["disasm", "--bogus", "hello.elf"]));
+    let usage = stderr(&in_fixtures(&["disasm", "--bogus", "hello.elf"]));
     assert!(usage.contains("see 'rvjit disasm --help'"), "{usage}");
     for (program, status) in [("nowhere.elf", 127), ("hello.out", 126), (".", 126)] {
-        let output = command(&["disasm", program]);
+        let output = in_fixtures(&["disasm", program]);
         assert_one_line(&output, program);
         assert_eq!(output.status.code(), Some(status), "{program}");
         assert!(output.stdout.is_empty(), "{program}");
@@ -250,7 +245,7 @@ fn an_object_has_a_symbol_for_each_function() {
             assert!(found, "{target}: {name}");
         }
     }
-    let output = command(&["disasm", "--emit", "nowhere/x.o", "hello.elf"]);
+    let output = in_fixtures(&["disasm", "--emit", "nowhere/x.o", "hello.elf"]);
     assert_one_line(&output, "unwritable");
     assert_eq!(output.status.code(), Some(125));
     assert!(stderr(&output).contains("cannot write nowhere/x.o"));
@@ -305,17 +300,17 @@ fn colours_are_for_terminals() {
 
 #[test]
 fn a_bad_end_is_coloured_only_where_asked_for() {
-    let plain = stderr(&command(&["run", "nullcrash.elf"]));
+    let plain = stderr(&in_fixtures(&["run", "nullcrash.elf"]));
     assert!(
         !plain.contains('\x1b') && plain.contains("memory fault"),
         "{plain}"
     );
-    let colored = stderr(&command(&["run", "--color", "always", "nullcrash.elf"]));
+    let colored = stderr(&in_fixtures(&["run", "--color", "always", "nullcrash.elf"]));
     assert!(
         colored.starts_with("rvjit: nullcrash.elf: \x1b["),
         "{colored}"
     );
-    let never = stderr(&command(&["run", "--color", "never", "nullcrash.elf"]));
+    let never = stderr(&in_fixtures(&["run", "--color", "never", "nullcrash.elf"]));
     assert_eq!(never, plain);
 }
 
@@ -419,7 +414,7 @@ fn info_tells_how_a_program_talks() {
 
 #[test]
 fn info_tells_why_a_program_will_not_run() {
-    let output = command(&["info", "--json", "fault_illegal.elf"]);
+    let output = in_fixtures(&["info", "--json", "fault_illegal.elf"]);
     assert_eq!(output.status.code(), Some(126));
     assert!(output.stderr.is_empty());
     let info: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -441,7 +436,7 @@ fn info_tells_why_a_program_will_not_run() {
         ("nowhere.elf", 127, "no such file"),
     ];
     for (program, status, says) in rows {
-        let output = command(&["info", program]);
+        let output = in_fixtures(&["info", program]);
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(status), "{program}: {text}");
         assert!(
@@ -464,7 +459,7 @@ fn info_tells_the_architecture_of_a_refused_file() {
     let at = bytes.windows(arch.len()).position(|w| w == arch).unwrap();
     bytes[at..at + arch.len()].copy_from_slice(b"rv32i2p1_c2p0_zmmul1p0");
     fs::write(&path, bytes).unwrap();
-    let output = command(&["info", "--json", path.to_str().unwrap()]);
+    let output = in_fixtures(&["info", "--json", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(126));
     let info: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(info["arch"], "rv32i2p1_c2p0_zmmul1p0");
@@ -480,7 +475,7 @@ fn completions_know_the_commands() {
             assert!(text.contains(word), "{shell}: {word}");
         }
     }
-    let output = command(&["completions", "dos"]);
+    let output = in_fixtures(&["completions", "dos"]);
     assert_one_line(&output, "dos");
     assert_eq!(output.status.code(), Some(125));
     assert!(output.stdout.is_empty());

@@ -7,19 +7,18 @@
 
 mod common;
 
-use common::{assert_one_line, assert_one_report, engines, fixtures, run, rvjit, stderr, stdout};
+use common::{
+    assert_one_line, assert_one_report, engines, fixtures, in_fixtures, json_in, rvjit_process,
+    stderr, stdout,
+};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-/// Runs the command in the folder of the fixtures.
+/// Runs a fixture.
 fn command(args: &[&str]) -> Output {
-    run(rvjit().current_dir(fixtures()).arg("run").args(args))
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    in_fixtures(&[&["run"], args].concat())
 }
 
 /// The functions of nullcrash.elf that are on the stack, with the lines of fixtures/src/nullcrash.c.
@@ -59,7 +58,7 @@ fn the_report_of_a_crash_is_json() {
         let path = file.to_string_lossy();
         args.extend(["--report", &path, "nullcrash.elf"]);
         command(&args);
-        let report = json(&file);
+        let report = json_in(&file);
         assert_eq!(report["schema"], 1);
         assert_eq!(report["end"], "memory-fault");
         assert_eq!(report["fault_access"], "read");
@@ -103,7 +102,7 @@ fn every_kind_of_end_has_a_report() {
         all.extend(args);
         let output = command(&all);
         assert_eq!(output.status.code(), Some(status), "{args:?}");
-        let report = json(&file);
+        let report = json_in(&file);
         assert_eq!(report["schema"], 1, "{args:?}");
         assert_eq!(report["status"], status, "{args:?}");
         assert_eq!(report["end"], end, "{args:?}");
@@ -323,7 +322,7 @@ fn emitted_code_is_dumped() {
         let folder = path.to_string_lossy();
         args.extend(["--dump-jit", &folder, "hello.elf"]);
         assert!(lines(&args).is_empty());
-        let map = json(&path.join("map.json"));
+        let map = json_in(&path.join("map.json"));
         let regions = map.as_array().unwrap();
         assert_eq!(regions.is_empty(), engine.name.starts_with("interp"));
         for region in regions {
@@ -343,9 +342,8 @@ fn emitted_code_is_dumped() {
 
 /// Runs the command and returns its process id too.
 fn with_pid(args: &[&str], folder: &Path) -> (u32, std::process::ExitStatus) {
-    let template = rvjit();
-    let mut command = std::process::Command::new(template.get_program());
-    command.args(template.get_args()).arg("run").args(args);
+    let mut command = rvjit_process();
+    command.arg("run").args(args);
     command
         .arg(fixtures().join("hello.elf"))
         .current_dir(folder);

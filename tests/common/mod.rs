@@ -7,26 +7,39 @@
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{self, Output};
 use std::time::Duration;
 
-/// The built command. `CARGO_TARGET_<TRIPLE>_RUNNER` stands before it where that is set, as cargo itself does for
-/// tests: so the same tests run on a build for another host.
-pub(crate) fn rvjit() -> Command {
-    let binary = env!("CARGO_BIN_EXE_rvjit");
+/// The words that start the built command. `CARGO_TARGET_<TRIPLE>_RUNNER` stands before it where that is set, as cargo
+/// itself does for tests: so the same tests run on a build for another host.
+fn words() -> Vec<String> {
     let runner = std::env::var(runner_variable()).unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let mut command = match words.next() {
-        Some(program) => {
-            let mut command = Command::new(program);
-            command.args(words).arg(binary);
-            command
-        }
-        None => Command::new(binary),
-    };
-    command.timeout(Duration::from_secs(60));
-    command.env_remove("RVJIT_LOG");
+    let mut words: Vec<String> = runner.split_whitespace().map(str::to_owned).collect();
+    words.push(env!("CARGO_BIN_EXE_rvjit").to_owned());
+    words
+}
+
+/// The built command; one that hangs is stopped.
+pub(crate) fn rvjit() -> Command {
+    let words = words();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).timeout(Duration::from_secs(60));
+    command.env_remove("RVJIT_LOG").env_remove("NO_COLOR");
     command
+}
+
+/// The built command, for tests that need its process or give it streams of their own.
+pub(crate) fn rvjit_process() -> process::Command {
+    let words = words();
+    let mut command = process::Command::new(&words[0]);
+    command.args(&words[1..]);
+    command.env_remove("RVJIT_LOG").env_remove("NO_COLOR");
+    command
+}
+
+/// Runs the command in the folder of the fixtures.
+pub(crate) fn in_fixtures(args: &[&str]) -> Output {
+    run(rvjit().current_dir(fixtures()).args(args))
 }
 
 /// The name that cargo gives the runner of this build's target.
@@ -107,6 +120,12 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// What the command wrote to standard output.
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a JSON file holds.
+pub(crate) fn json_in(file: &Path) -> serde_json::Value {
+    let bytes = std::fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
 }
 
 /// One line on standard error that begins with `rvjit:`, and no word of a panic.
