@@ -84,10 +84,22 @@ pub fn resume(cpu: &mut Cpu, budget: &mut Budget) {
     budget.spend(1);
 }
 
+/// Looks at the hart and at memory; only pc and registers are meaningful.
+pub type Sample<'a> = &'a mut dyn FnMut(&Cpu, &Memory);
+
 /// Runs guest code.
 pub trait Engine {
     /// Runs from `cpu.pc` until something happens that is not the engine's to handle.
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop;
+
+    /// The same, calling `sample` soon after each tick of [`crate::sys::sampler::Timer`]: from a signal handler, perhaps.
+    fn run_sampled(
+        &mut self,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+        sample: Sample<'_>,
+    ) -> Stop;
 
     /// What the engine is and has done so far.
     fn stats(&self) -> EngineStats {

@@ -17,7 +17,6 @@ use rvjit::jit::translate::Mode;
 use rvjit::memory::Placement;
 use serde_json::Value;
 use std::fs;
-use std::process::Output;
 
 /// Standard output of a command that must succeed and say nothing else.
 fn shown(args: &[&str]) -> String {

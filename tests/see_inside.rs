@@ -11,6 +11,7 @@ use common::{
     assert_one_line, assert_one_report, engines, fixtures, in_fixtures, json_in, rvjit_process,
     stderr, stdout,
 };
+use rvjit::elf::Image;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -115,7 +116,7 @@ fn every_kind_of_end_has_a_report() {
 
 #[test]
 fn bad_values_and_files_are_our_error() {
-    let rows: [(&[&str], &str); 19] = [
+    let rows: [(&[&str], &str); 21] = [
         (&["--report", "/nowhere/file"], "/nowhere/file"),
         (&["--stats=xml"], "invalid value 'xml'"),
         (&["--trace", "everything"], "invalid value 'everything'"),
@@ -143,6 +144,8 @@ fn bad_values_and_files_are_our_error() {
         (&["--dump-jit", "/proc/nowhere"], "/proc/nowhere"),
         (&["--perf", "paper"], "invalid value 'paper'"),
         (&["--profile", "/nowhere/file"], "/nowhere/file"),
+        (&["--profile-every", "9"], "--profile <FILE>"),
+        (&["--profile", "x", "--profile-every", "0"], "0 is not in"),
         (&["--coverage", "/nowhere/file"], "no debug information"),
     ];
     for (args, says) in rows {
@@ -393,14 +396,14 @@ fn perf_gets_names() {
 }
 
 #[test]
-fn profiles_repeat_and_name_functions() {
+fn counted_profiles_repeat_and_name_functions() {
     let dir = tempfile::tempdir().unwrap();
     let (folded, svg) = (dir.path().join("stacks"), dir.path().join("graph.svg"));
     let mut texts = Vec::new();
     for engine in engines() {
         let mut args = engine.options.to_vec();
         let path = folded.to_string_lossy();
-        args.extend(["--profile", &path, "sort.elf"]);
+        args.extend(["--profile", &path, "--profile-every", "100003", "sort.elf"]);
         assert_eq!(command(&args).status.code(), Some(0), "{}", engine.name);
         texts.push(fs::read_to_string(&folded).unwrap());
     }
@@ -416,12 +419,89 @@ fn profiles_repeat_and_name_functions() {
         texts[0]
     );
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
-    command(&["--profile", &svg.to_string_lossy(), "sort.elf"]);
+    let path = svg.to_string_lossy();
+    command(&["--profile", &path, "--profile-every", "10007", "sort.elf"]);
     let svg = fs::read_to_string(&svg).unwrap();
     let name = texts[0].split([' ', ';']).next().unwrap();
     assert!(
         svg.contains("</svg>") && svg.contains(&format!("<title>{name}")),
         "{name}"
+    );
+}
+
+/// A timer takes the samples of a program that would run for minutes; each ends in the loop that it hangs in.
+#[test]
+fn timed_profiles_name_functions_on_every_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("endless.elf");
+    let mut bytes = fs::read(fixtures().join("fib.elf")).unwrap();
+    // fib(n) = fib(n - 1) + fib(n - 2): neither argument gets smaller now.
+    let image = Image::parse(bytes.clone()).unwrap();
+    let (at, len) = {
+        let fib = image.symbols().by_name("fib").unwrap();
+        let segment = image.segments.iter().find(|s| s.contains(fib.addr));
+        let segment = segment.unwrap();
+        let start = segment.data.start + (fib.addr - segment.vaddr) as usize;
+        (start, fib.size as usize)
+    };
+    let jump_to_itself = 0x0000_006f_u32.to_le_bytes();
+    bytes[at + len / 8 * 4..][..4].copy_from_slice(&jump_to_itself);
+    fs::write(&program, bytes).unwrap();
+    let (program, file) = (program.to_string_lossy(), dir.path().join("stacks"));
+    for engine in engines() {
+        let mut args = engine.options.to_vec();
+        let path = file.to_string_lossy();
+        args.extend(["--timeout", "1s", "--profile", &path, &program]);
+        assert_eq!(command(&args).status.code(), Some(124), "{}", engine.name);
+        let text = fs::read_to_string(&file).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("_start;main;fib"));
+        assert!(line.is_some(), "{}: {text}", engine.name);
+    }
+}
+
+/// What cannot be written is said and is our error; the report is there all the same, and tells of it.
+#[test]
+fn the_report_does_not_depend_on_other_outputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.json");
+    let path = file.to_string_lossy();
+    let rows: [(&[&str], &str, &str); 6] = [
+        (&["--profile", "/nowhere/p"], "exit", "/nowhere/p"),
+        (&["--dump-mem", "main+4=/nowhere/m"], "exit", "/nowhere/m"),
+        (&["--dump-jit", "/proc/nowhere"], "exit", "/proc/nowhere"),
+        (&["--signature", "/nowhere/s"], "exit", "no readable"),
+        (&["--coverage", "/nowhere/c"], "exit", "debug information"),
+        (
+            &["--trace", "insn", "--trace-out", "/nowhere/t"],
+            "not-run",
+            "/nowhere/t",
+        ),
+    ];
+    for (options, end, says) in rows {
+        let output = command(&[options, &["--report", &path, "hello.elf"]].concat());
+        assert_eq!(output.status.code(), Some(125), "{options:?}");
+        assert_one_line(&output, &format!("{options:?}"));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+        let report = json_in(&file);
+        assert_eq!(report["end"], end, "{options:?}");
+        let told = match end {
+            "exit" => &report["output_errors"][0],
+            _ => &report["reason"],
+        };
+        assert!(told.as_str().unwrap().contains(says), "{report}");
+        fs::remove_file(&file).unwrap();
+    }
+    // Two failures are two lines.
+    let both = ["--profile", "/nowhere/p", "--report", "/nowhere/r"];
+    let output = command(&[&both[..], &["exitcode.elf"]].concat());
+    assert_eq!(output.status.code(), Some(125));
+    let text = stderr(&output);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(
+        text.contains("/nowhere/p") && text.contains("/nowhere/r"),
+        "{text}"
     );
 }
 

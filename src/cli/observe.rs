@@ -5,7 +5,7 @@ use super::{Failure, say, write_file};
 use crate::elf::Image;
 use crate::machine::{EngineKind, Exit, Machine, MachineConfig};
 use crate::report::coverage::Coverage;
-use crate::report::profile::{EVERY, Profile};
+use crate::report::profile::{Every, Profile};
 use crate::report::{Stats, describe, dump, perf};
 use crate::sys::clock::monotonic_nanoseconds;
 use crate::sys::marker::Marker;
@@ -64,9 +64,13 @@ pub(super) struct ObserveArgs {
     /// Names the program's functions for Linux perf: /tmp/perf-PID.map, or jit-PID.dump in this folder
     #[arg(long, value_name = "FORM")]
     perf: Option<PerfArg>,
-    /// Samples the call stack every 100,003 instructions; a flame graph when the file is an .svg, else folded stacks
+    /// Samples the call stack every millisecond of processor time; a flame graph when the file is an .svg, else folded
+    /// stacks
     #[arg(long, value_name = "FILE", conflicts_with_all = ["trace", "coverage"])]
     profile: Option<PathBuf>,
+    /// Takes samples every so many instructions instead, so that a profile repeats exactly
+    #[arg(long, value_name = "N", requires = "profile", value_parser = clap::value_parser!(u64).range(1..))]
+    profile_every: Option<u64>,
     /// Writes which source lines were executed, in the form of lcov
     #[arg(long, value_name = "FILE", conflicts_with = "trace")]
     coverage: Option<PathBuf>,
@@ -111,6 +115,9 @@ enum FormatArg {
     Json,
     Spike,
 }
+
+/// Processor time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Writes a text to standard error. Nobody can be told when that fails.
 fn show(text: &str) {
@@ -180,7 +187,7 @@ pub(super) struct Observers {
     time: bool,
     tracer: Option<Tracer>,
     coverage: Option<Coverage>,
-    profile: Option<Profile>,
+    profile: Option<(Every, Profile)>,
     dumps: Vec<(u32, u32, PathBuf)>,
     marker: Option<(PathBuf, u64, Marker)>,
 }
@@ -220,11 +227,19 @@ impl ObserveArgs {
             time,
             tracer,
             coverage: self.coverage.as_ref().map(|_| Coverage::default()),
-            profile: self.profile.as_ref().map(|_| Profile::default()),
+            profile: self
+                .profile
+                .as_ref()
+                .map(|_| (self.sampled(), Profile::default())),
             dumps,
             marker,
             args: self,
         })
+    }
+
+    fn sampled(&self) -> Every {
+        self.profile_every
+            .map_or(Every::Time(SAMPLE_INTERVAL), Every::Instructions)
     }
 
     fn tracer(&self, image: &Image) -> Result<Tracer, Failure> {
@@ -261,101 +276,122 @@ impl ObserveArgs {
 
 impl Observers {
     /// Runs the machine to its end.
-    pub(super) fn run(&mut self, machine: &mut Machine) -> Exit {
+    pub(super) fn run(&mut self, machine: &mut Machine) -> Result<Exit, Failure> {
         if let Some(tracer) = &mut self.tracer {
-            return machine.run_observed(tracer);
+            return Ok(machine.run_observed(tracer));
         }
         if let Some(coverage) = &mut self.coverage {
-            return machine.run_observed(coverage);
+            return Ok(machine.run_observed(coverage));
         }
         match &mut self.profile {
-            Some(profile) => profile.run(machine, EVERY),
-            None => machine.run(),
+            Some((every, profile)) => profile
+                .run(machine, *every)
+                .map_err(|error| Failure::own(format_args!("--profile: no timer: {error}"))),
+            None => Ok(machine.run()),
         }
     }
 
-    /// Shows and writes what was asked for.
+    /// Shows and writes what was asked for, each whatever becomes of the others; returns what failed.
     pub(super) fn finish(
         mut self,
         exit: Exit,
         machine: &mut Machine,
         load: Duration,
         run: Duration,
-    ) -> Result<(), Failure> {
-        if let Some(tracer) = &mut self.tracer {
-            let badly = describe(exit, machine).is_some();
+    ) -> Vec<Failure> {
+        let badly = describe(exit, machine).is_some();
+        let traced = self.tracer.as_mut().map_or(Ok(()), |tracer| {
             let finished = tracer.finish(badly);
-            finished
-                .map_err(|error| Failure::own(format_args!("cannot write the trace: {error}")))?;
-        }
+            finished.map_err(|error| Failure::own(format_args!("cannot write the trace: {error}")))
+        });
         let stats = Stats::new(machine, load, run);
         if self.time {
             say(&stats.line());
         }
-        match self.args.stats {
-            Some(Form::Text) => show(&stats.to_string()),
-            Some(Form::Json) => show(&json_line(&stats)?),
-            None => {}
-        }
-        match self.args.dump_regs {
-            Some(Form::Text) => show(&dump::registers(machine.cpu())),
-            Some(Form::Json) => show(&json_line(&dump::Registers::new(machine.cpu()))?),
-            None => {}
-        }
+        let mut results = vec![
+            traced,
+            show_as(self.args.stats, || stats.to_string(), || json_line(&stats)),
+            show_as(
+                self.args.dump_regs,
+                || dump::registers(machine.cpu()),
+                || json_line(&dump::Registers::new(machine.cpu())),
+            ),
+        ];
         for (start, len, file) in &self.dumps {
             let bytes = dump::memory(machine, *start, *len)
-                .map_err(|fault| Failure::own(format_args!("--dump-mem: {fault}")))?;
-            write_file(file, &bytes)?;
+                .map_err(|fault| Failure::own(format_args!("--dump-mem: {fault}")));
+            results.push(bytes.and_then(|bytes| write_file(file, &bytes)));
         }
-        self.write_code(machine)?;
-        self.write_profiles(machine)
+        results.extend([
+            self.write_code(machine),
+            self.write_perf(machine),
+            self.write_coverage(machine),
+            self.write_profile(machine),
+        ]);
+        results.into_iter().filter_map(Result::err).collect()
     }
 
     fn write_code(&self, machine: &Machine) -> Result<(), Failure> {
-        if self.args.dump_jit.is_none() && self.args.perf.is_none() {
+        let Some(folder) = &self.args.dump_jit else {
             return Ok(());
-        }
-        let (image, code) = (machine.image(), machine.host_code());
-        if let Some(folder) = &self.args.dump_jit {
-            dump::code(folder, &code).map_err(|error| {
-                Failure::own(format_args!(
-                    "cannot write to {}: {error}",
-                    folder.display()
-                ))
-            })?;
-        }
+        };
+        dump::code(folder, &machine.host_code()).map_err(|error| {
+            Failure::own(format_args!(
+                "cannot write to {}: {error}",
+                folder.display()
+            ))
+        })
+    }
+
+    fn write_perf(&self, machine: &Machine) -> Result<(), Failure> {
+        let image = machine.image();
         if let Some((path, start, _)) = &self.marker {
-            write_file(path, &perf::dump(image, &code, *start))?;
+            write_file(path, &perf::dump(image, &machine.host_code(), *start))?;
         }
         if self.args.perf == Some(PerfArg::Map) {
             let path = format!("/tmp/perf-{}.map", std::process::id());
-            write_file(Path::new(&path), perf::map(image, &code).as_bytes())?;
+            let map = perf::map(image, &machine.host_code());
+            write_file(Path::new(&path), map.as_bytes())?;
         }
         Ok(())
     }
 
-    fn write_profiles(&self, machine: &Machine) -> Result<(), Failure> {
-        let image = machine.image();
-        if let (Some(path), Some(coverage)) = (&self.args.coverage, &self.coverage) {
-            let info = coverage.info(image).ok_or_else(|| {
-                Failure::own(
-                    "--coverage: the program has no debug information (compile it with -g)",
-                )
-            })?;
-            write_file(path, info.as_bytes())?;
-        }
-        if let (Some(path), Some(profile)) = (&self.args.profile, &self.profile) {
-            let bytes = if path.extension().is_some_and(|e| e == "svg") {
-                profile
-                    .svg(image, "guest instructions")
-                    .map_err(Failure::own)?
-            } else {
-                profile.folded(image).into_bytes()
-            };
-            write_file(path, &bytes)?;
-        }
-        Ok(())
+    fn write_coverage(&self, machine: &Machine) -> Result<(), Failure> {
+        let (Some(path), Some(coverage)) = (&self.args.coverage, &self.coverage) else {
+            return Ok(());
+        };
+        let info = coverage.info(machine.image()).ok_or_else(|| {
+            Failure::own("--coverage: the program has no debug information (compile it with -g)")
+        })?;
+        write_file(path, info.as_bytes())
     }
+
+    fn write_profile(&self, machine: &Machine) -> Result<(), Failure> {
+        let (Some(path), Some((every, profile))) = (&self.args.profile, &self.profile) else {
+            return Ok(());
+        };
+        let image = machine.image();
+        let bytes = if path.extension().is_some_and(|e| e == "svg") {
+            profile.svg(image, every.title()).map_err(Failure::own)?
+        } else {
+            profile.folded(image).into_bytes()
+        };
+        write_file(path, &bytes)
+    }
+}
+
+/// Writes to standard error what an option asks for.
+fn show_as(
+    form: Option<Form>,
+    text: impl FnOnce() -> String,
+    json: impl FnOnce() -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    match form {
+        Some(Form::Text) => show(&text()),
+        Some(Form::Json) => show(&json()?),
+        None => {}
+    }
+    Ok(())
 }
 
 fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {

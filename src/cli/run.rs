@@ -11,7 +11,7 @@ use crate::sys::interrupt::stop_on_interrupt;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
@@ -32,10 +32,12 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         Ok(machine) => machine,
         Err(error) => {
             let failure = named(error.status(), &error);
-            if let Some(path) = report {
-                write_json(&path, &NotRun::new(name, failure.status, error.to_string()))?;
-            }
-            return Err(failure);
+            let reason = Failure {
+                message: error.to_string(),
+                ..failure
+            };
+            not_run(report, name.clone(), reason);
+            return Err(named(error.status(), &error));
         }
     };
     if strace {
@@ -44,9 +46,17 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         };
         machine.syscalls_mut().set_trace(Some(Box::new(line)));
     }
-    let mut observers = observe.prepare(&mut machine, time)?;
-    let loaded = Instant::now();
-    let exit = observers.run(&mut machine);
+    let ran = observe
+        .prepare(&mut machine, time)
+        .and_then(|mut observers| {
+            let loaded = Instant::now();
+            let exit = observers.run(&mut machine)?;
+            Ok((observers, exit, loaded))
+        });
+    let (observers, exit, loaded) = match ran {
+        Ok(ran) => ran,
+        Err(failure) => return Err(not_run(report, name, failure)),
+    };
     let (load, run) = (loaded - start, loaded.elapsed());
     let crash = Crash::new(exit, &mut machine);
     if let Some(reason) = describe(exit, &machine) {
@@ -55,20 +65,49 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     if let Some(crash) = &crash {
         let _ = write!(std::io::stderr(), "{crash}");
     }
-    observers.finish(exit, &mut machine, load, run)?;
+    // What cannot be written keeps nothing else from being written, least of all the report.
+    let mut failures = observers.finish(exit, &mut machine, load, run);
     if let Some(path) = signature {
-        let text = machine.signature().ok_or_else(|| {
-            Failure::own(format_args!(
-                "{name}: no readable begin_signature..end_signature"
-            ))
-        })?;
-        write_file(&path, text.as_bytes())?;
+        failures.extend(write_signature(&path, &name, &mut machine).err());
     }
     if let Some(path) = report {
-        let report = Report::new(name, exit, &machine, crash, load, run);
-        write_json(&path, &report)?;
+        let errors = failures.iter().map(|failure| failure.message.clone());
+        let report = Report {
+            output_errors: errors.collect(),
+            ..Report::new(name, exit, &machine, crash, load, run)
+        };
+        failures.extend(write_json(&path, &report).err());
     }
-    Ok(exit.status())
+    match failures.pop() {
+        None => Ok(exit.status()),
+        Some(last) => {
+            for failure in failures {
+                say(&failure.message);
+            }
+            Err(last)
+        }
+    }
+}
+
+/// The failure, once the report, if one is wanted, tells of it.
+fn not_run(report: Option<PathBuf>, name: String, failure: Failure) -> Failure {
+    let told = report.map(|path| {
+        let report = NotRun::new(name, failure.status, failure.message.clone());
+        write_json(&path, &report)
+    });
+    if let Some(Err(unwritten)) = told {
+        say(&unwritten.message);
+    }
+    failure
+}
+
+fn write_signature(path: &Path, name: &str, machine: &mut Machine) -> Result<(), Failure> {
+    let text = machine.signature().ok_or_else(|| {
+        Failure::own(format_args!(
+            "{name}: no readable begin_signature..end_signature"
+        ))
+    })?;
+    write_file(path, text.as_bytes())
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {

@@ -9,9 +9,10 @@ pub mod csr;
 mod tests;
 
 use crate::cpu::Cpu;
-use crate::engine::{Budget, Engine, Stop, Trap};
+use crate::engine::{Budget, Engine, Sample, Stop, Trap};
 use crate::memory::{Fault, Memory};
 use crate::rv32::{CsrSource, Insn, LoadOp, StoreOp, decode};
+use crate::sys::sampler;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,6 +41,28 @@ impl Interpreter {
 
 impl Engine for Interpreter {
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop {
+        self.run_with(cpu, memory, budget, None)
+    }
+
+    fn run_sampled(
+        &mut self,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+        sample: Sample<'_>,
+    ) -> Stop {
+        self.run_with(cpu, memory, budget, Some(sample))
+    }
+}
+
+impl Interpreter {
+    fn run_with(
+        &mut self,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+        mut sample: Option<Sample<'_>>,
+    ) -> Stop {
         cpu.counting = budget.counts();
         loop {
             let most = match *budget {
@@ -49,6 +72,11 @@ impl Engine for Interpreter {
             };
             if self.interrupted() {
                 return Stop::Interrupted;
+            }
+            if let Some(sample) = &mut sample
+                && sampler::take_pending()
+            {
+                sample(cpu, memory);
             }
             let before = cpu.instret;
             let stop = (0..most).find_map(|_| match step(cpu, memory) {

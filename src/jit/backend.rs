@@ -211,6 +211,9 @@ pub trait Backend: super::optimize::Costs {
     /// Leaves with [`Event::Interpret`] at the current position; never comes back here.
     fn interpret(&mut self);
 
+    /// The number of the host register that a guest register lives in; `None` where it lives in the state.
+    fn host_register(&self, reg: Reg) -> Option<usize>;
+
     /// Length and text of the instruction that `code` begins with.
     fn disassemble(code: &[u8], address: u64) -> (usize, String);
 

@@ -3,15 +3,25 @@
 
 use super::arena::Arena;
 use crate::memory::Placement;
-use crate::sys::signal::{FaultGuard, Running};
+use crate::sys::signal::{FaultGuard, HostRegisters, Running};
+
+/// What is called, on the thread that runs emitted code, when something interrupts it there. Both may do anything to the
+/// engine, which is waiting for the code.
+#[derive(Debug, Clone, Copy)]
+pub struct Hooks {
+    /// Called when the thread is kicked.
+    pub on_kick: fn(*mut ()),
+    /// Called with host pc and registers when a sample is to be taken.
+    pub on_sample: fn(*mut (), usize, &HostRegisters),
+    /// The first argument of both.
+    pub context: *mut (),
+}
 
 /// Runs emitted code from `host` until it leaves, with the registers of the arena's state.
 ///
-/// `on_kick(context)` is called, on this thread, when it is kicked while it executes emitted code.
-///
 /// `enter` and `leave` are the host addresses of the stubs of the same name; `code` is the range of the code buffer.
 pub fn run(
-    (on_kick, context): (fn(*mut ()), *mut ()),
+    hooks: Hooks,
     arena: &mut Arena,
     guard: &FaultGuard,
     placement: Placement,
@@ -31,8 +41,9 @@ pub fn run(
         exit_at: &raw mut state.exit_at,
         fault_address: &raw mut state.fault_address,
         missed: &raw mut state.missed,
-        on_kick,
-        context,
+        on_kick: hooks.on_kick,
+        on_sample: hooks.on_sample,
+        context: hooks.context,
     };
     // SAFETY: the stub at this address was emitted with this signature, is published and executable, and keeps the
     // callee-saved registers of the C convention.

@@ -9,6 +9,7 @@
 //! arena     state and jump table                      (what code and engine share)
 //! cache     regions, entries, links, pages            (bookkeeping)
 //! enter     the call                                  (unsafe)
+//! sample    what the guest is at when a timer ticks   (unsafe)
 //! ahead     translation for a reader, nothing is run  (either host)
 //! ```
 
@@ -25,11 +26,12 @@ mod observe;
 pub mod op;
 pub mod optimize;
 pub mod region;
+mod sample;
 pub mod translate;
 pub mod x86_64;
 
 use crate::cpu::Cpu;
-use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, Trap};
+use crate::engine::{Budget, Engine, EngineStats, HostCode, Sample, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
 use crate::rv32::{Insn, decode};
@@ -125,6 +127,7 @@ pub struct Jit<B> {
     stop: Option<Arc<AtomicBool>>,
     /// Whether [`Jit::unlink_everything`] was called since the last flush.
     unlinked: bool,
+    sampling: Option<sample::Sampling>,
     stats: JitStats,
 }
 
@@ -182,6 +185,7 @@ impl<B: Backend> Jit<B> {
             start: (0, 0, 0),
             stop: None,
             unlinked: false,
+            sampling: None,
             stats: JitStats::default(),
         };
         jit.code.edit(&jit.stubs.code, &[])?;
@@ -344,7 +348,11 @@ impl<B: Backend> Jit<B> {
         let host = self.code.address(at);
         let jit: *mut Jit<B> = self;
         enter::run(
-            (unlink_everything::<B>, jit.cast()),
+            enter::Hooks {
+                on_kick: unlink_everything::<B>,
+                on_sample: sample::on_sample::<B>,
+                context: jit.cast(),
+            },
             &mut self.arena,
             &self.guard,
             self.placement,
@@ -371,6 +379,10 @@ impl<B: Backend> Jit<B> {
                 next = Next::Pc(cpu.pc);
             }
         }
+        self.sample_if_due(match next {
+            Next::Pc(pc) => pc,
+            Next::Host(_) => cpu.pc,
+        });
         if self.stops() {
             // On the way back into the middle of code, the interpreter has just left all registers right.
             if let Next::Pc(pc) = next {
@@ -567,6 +579,19 @@ impl<B: Backend> Engine for Jit<B> {
                 interp::Interpreter::default().run(cpu, memory, budget)
             }
         }
+    }
+
+    fn run_sampled(
+        &mut self,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+        sample: Sample<'_>,
+    ) -> Stop {
+        self.sampling = Some(sample::Sampling::new(sample, memory));
+        let stop = self.run(cpu, memory, budget);
+        self.sampling = None;
+        stop
     }
 
     fn stats(&self) -> EngineStats {

@@ -7,6 +7,8 @@ use crate::elf::{Image, Layout};
 use crate::engine::{Budget, Stop};
 use crate::interp;
 use crate::memory::Memory;
+use crate::sys::sampler::Timer;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,16 +24,16 @@ pub struct View<'a> {
     pub layout: &'a Layout,
     /// Registers and pc.
     pub cpu: &'a Cpu,
-    /// Memory, to be read: which may give it pages, and changes nothing else.
-    pub memory: &'a mut Memory,
+    /// Memory.
+    pub memory: &'a Memory,
 }
 
 /// Looks at each instruction of a run.
 pub trait Observer {
     /// The instruction at pc is about to be executed.
-    fn before(&mut self, view: &mut View<'_>);
+    fn before(&mut self, view: &View<'_>);
     /// It was; or it was not, and the run ends here.
-    fn after(&mut self, view: &mut View<'_>, executed: bool);
+    fn after(&mut self, view: &View<'_>, executed: bool);
 }
 
 /// What system calls have taken.
@@ -45,12 +47,13 @@ pub struct CallTime {
 
 impl Machine {
     /// The parts that an observer needs together.
-    pub fn view(&mut self) -> View<'_> {
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
         View {
             image: &self.image,
             layout: &self.layout,
             cpu: &self.cpu,
-            memory: &mut self.memory,
+            memory: &self.memory,
         }
     }
 
@@ -80,7 +83,7 @@ impl Machine {
                 if self.budget == Budget::Instructions(0) {
                     return Exit::MaxInsns;
                 }
-                observer.before(&mut self.view());
+                observer.before(&self.view());
                 let stop = match interp::step(&mut self.cpu, &mut self.memory) {
                     Ok(()) => {
                         self.budget.spend(1);
@@ -93,12 +96,46 @@ impl Machine {
                     exit,
                     None | Some(Exit::Status(_) | Exit::TohostFailure(_) | Exit::TohostRequest(_))
                 );
-                observer.after(&mut self.view(), executed);
+                observer.after(&self.view(), executed);
                 if let Some(exit) = exit {
                     return exit;
                 }
             }
         }
+    }
+
+    /// Like [`Machine::run`], with a look at the machine after each `interval` of processor time. The view's cpu has only
+    /// pc and registers. `sample` may be called from a signal handler that interrupted emitted code.
+    ///
+    /// # Errors
+    /// The system's, where there is no timer to be had: nothing was run then.
+    pub fn run_timed(
+        &mut self,
+        interval: Duration,
+        mut sample: impl FnMut(View<'_>),
+    ) -> io::Result<Exit> {
+        let _timer = Timer::start(interval)?;
+        Ok(self.within_time(|machine| {
+            loop {
+                let (image, layout) = (&machine.image, &machine.layout);
+                let stop = machine.engine.run_sampled(
+                    &mut machine.cpu,
+                    &mut machine.memory,
+                    &mut machine.budget,
+                    &mut |cpu, memory| {
+                        sample(View {
+                            image,
+                            layout,
+                            cpu,
+                            memory,
+                        });
+                    },
+                );
+                if let Some(exit) = machine.act_on(stop) {
+                    return exit;
+                }
+            }
+        }))
     }
 
     /// Like [`Machine::run`], with a look at the machine every so many instructions.

@@ -200,6 +200,41 @@ impl Memory {
         })
     }
 
+    /// Reads what the guest may read, for an observer: no page is handed out, one without memory reads as zeros.
+    ///
+    /// # Errors
+    /// The fault at the first byte that the guest may not read.
+    pub fn peek(&self, addr: u32, bytes: &mut [u8]) -> Result<(), Fault> {
+        self.look(addr, bytes, Access::Read)
+    }
+
+    /// An instruction word, for an observer; as [`Memory::peek`].
+    ///
+    /// # Errors
+    /// The fault that the guest's fetch would meet.
+    pub fn peek_insn(&self, pc: u32) -> Result<u32, Fault> {
+        let mut bytes = [0; 4];
+        self.look(pc, &mut bytes, Access::Execute)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn look(&self, addr: u32, bytes: &mut [u8], access: Access) -> Result<(), Fault> {
+        let (mut addr, mut rest) = (addr, bytes);
+        while !rest.is_empty() {
+            let (page, offset) = (addr >> PAGE_SHIFT, (addr % PAGE_SIZE) as usize);
+            let now = rest.len().min(PAGE_SIZE as usize - offset);
+            let (part, behind) = rest.split_at_mut(now);
+            match self.supply.permits(page, access) {
+                Ok(true) => part.fill(0),
+                Ok(false) => self.supply.table().copy_out(page, offset, part),
+                Err(kind) => return Err(Fault { addr, access, kind }),
+            }
+            rest = behind;
+            addr = (page + 1) % PAGE_COUNT * PAGE_SIZE;
+        }
+        Ok(())
+    }
+
     /// Writes bytes that the guest may write.
     ///
     /// # Errors

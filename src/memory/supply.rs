@@ -176,9 +176,8 @@ impl Supply {
         Ok(())
     }
 
-    /// Whether the guest may do this, without handing out a page, when `wanted` pages will be handed out before it;
-    /// then, whether this needs one too. The limit being reached counts as a no.
-    pub(super) fn check(&self, page: u32, access: Access, wanted: u32) -> Result<bool, FaultKind> {
+    /// Whether the guest may do this; then, whether the page has no memory yet.
+    pub(super) fn permits(&self, page: u32, access: Access) -> Result<bool, FaultKind> {
         let flags = self.table.flags(page);
         let need = match access {
             Access::Read => READ,
@@ -186,12 +185,18 @@ impl Supply {
             Access::Execute => EXECUTE,
         };
         if flags & MAPPED == 0 {
-            return Err(FaultKind::Unmapped);
+            Err(FaultKind::Unmapped)
+        } else if flags & need == 0 {
+            Err(FaultKind::Denied)
+        } else {
+            Ok(flags & RESIDENT == 0)
         }
-        if flags & need == 0 {
-            return Err(FaultKind::Denied);
-        }
-        let lacks = flags & RESIDENT == 0;
+    }
+
+    /// As [`Supply::permits`], where `wanted` pages will be handed out before this one; the limit being reached counts
+    /// as a no.
+    pub(super) fn check(&self, page: u32, access: Access, wanted: u32) -> Result<bool, FaultKind> {
+        let lacks = self.permits(page, access)?;
         if lacks && self.used + wanted >= self.limit {
             return Err(FaultKind::OutOfPages);
         }

@@ -87,7 +87,7 @@ impl<'a> Unwinder<'a> {
         &mut self,
         pc: u32,
         registers: &[u32; 32],
-        memory: &mut Memory,
+        memory: &Memory,
         most: usize,
     ) -> Vec<Frame> {
         let mut frames = vec![Frame {
@@ -121,7 +121,7 @@ impl<'a> Unwinder<'a> {
         pc: u32,
         registers: &[u32; 32],
         innermost: bool,
-        memory: &mut Memory,
+        memory: &Memory,
     ) -> Option<Caller> {
         if let Step::Caller {
             registers: caller,
@@ -155,11 +155,7 @@ impl<'a> Unwinder<'a> {
 
     /// The frame pointer points at the caller's stack, below it the return address and the caller's frame pointer
     /// (RISC-V psABI, "Frame Pointer Convention"); a leaf function saves only the latter.
-    fn by_frame_pointer(
-        registers: &[u32; 32],
-        innermost: bool,
-        memory: &mut Memory,
-    ) -> Option<Caller> {
+    fn by_frame_pointer(registers: &[u32; 32], innermost: bool, memory: &Memory) -> Option<Caller> {
         let (fp, sp) = (registers[S0], registers[SP]);
         if !fp.is_multiple_of(16) || fp <= sp || fp - sp > 1 << 20 {
             return None;
@@ -194,7 +190,7 @@ impl<'a> Unwinder<'a> {
         pc: u32,
         registers: &[u32; 32],
         innermost: bool,
-        memory: &mut Memory,
+        memory: &Memory,
     ) -> Option<Caller> {
         let own = self.function(pc)?;
         let frame = prologue(own, pc, memory)?;
@@ -217,7 +213,7 @@ impl<'a> Unwinder<'a> {
     }
 
     /// Where the innermost function has called nobody yet, `ra` says who called it.
-    fn by_register(&self, pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Option<Caller> {
+    fn by_register(&self, pc: u32, registers: &[u32; 32], memory: &Memory) -> Option<Caller> {
         let return_address = registers[RA];
         let call = call_before(memory, return_address)?;
         let own = self.function(pc);
@@ -234,7 +230,7 @@ impl<'a> Unwinder<'a> {
         })
     }
 
-    fn by_search(&self, pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Option<Caller> {
+    fn by_search(&self, pc: u32, registers: &[u32; 32], memory: &Memory) -> Option<Caller> {
         let start = registers[SP] & !3;
         if !self.stack.contains(&start) {
             return None;
@@ -288,7 +284,7 @@ struct StackFrame {
 /// Instructions of a function that are followed at most.
 const FOLLOWED: u32 = 8192;
 
-fn prologue(start: u32, pc: u32, memory: &mut Memory) -> Option<StackFrame> {
+fn prologue(start: u32, pc: u32, memory: &Memory) -> Option<StackFrame> {
     let mut frame = StackFrame {
         size: 0,
         saved: Vec::new(),
@@ -299,7 +295,7 @@ fn prologue(start: u32, pc: u32, memory: &mut Memory) -> Option<StackFrame> {
         return None;
     }
     for at in (start..pc).step_by(4) {
-        match decode(memory.fetch(at).ok()?)? {
+        match decode(memory.peek_insn(at).ok()?)? {
             Insn::AluImm {
                 op: AluOp::Add,
                 rd: Reg::SP,
@@ -348,20 +344,20 @@ pub(super) struct Call {
 }
 
 /// The call that would return to an address; `None` where it is no return address.
-pub(super) fn call_before(memory: &mut Memory, return_address: u32) -> Option<Call> {
+pub(super) fn call_before(memory: &Memory, return_address: u32) -> Option<Call> {
     if !return_address.is_multiple_of(4) || return_address < 4 {
         return None;
     }
     let at = return_address - 4;
-    memory.fetch(return_address).ok()?;
+    memory.peek_insn(return_address).ok()?;
     let links = |rd: Reg| rd == Reg::RA || rd == Reg::T0;
-    match decode(memory.fetch(at).ok()?)? {
+    match decode(memory.peek_insn(at).ok()?)? {
         Insn::Jal { rd, offset } if links(rd) => Some(Call {
             target: Some(at.wrapping_add_signed(offset)),
         }),
         Insn::Jalr { rd, rs1, offset } if links(rd) => {
             let before = at.wrapping_sub(4);
-            let target = match memory.fetch(before).ok().and_then(decode) {
+            let target = match memory.peek_insn(before).ok().and_then(decode) {
                 Some(Insn::Auipc { rd, imm }) if rd == rs1 => {
                     Some(before.wrapping_add(imm).wrapping_add_signed(offset))
                 }
@@ -373,9 +369,9 @@ pub(super) fn call_before(memory: &mut Memory, return_address: u32) -> Option<Ca
     }
 }
 
-fn word(memory: &mut Memory, addr: u32) -> Option<u32> {
+fn word(memory: &Memory, addr: u32) -> Option<u32> {
     let mut bytes = [0; 4];
-    memory.read(addr, &mut bytes).ok()?;
+    memory.peek(addr, &mut bytes).ok()?;
     Some(u32::from_le_bytes(bytes))
 }
 

@@ -69,7 +69,7 @@ impl<'a> CallFrames<'a> {
     }
 
     /// The caller of the function that `pc` is in.
-    pub(super) fn step(&mut self, pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Step {
+    pub(super) fn step(&mut self, pc: u32, registers: &[u32; 32], memory: &Memory) -> Step {
         let context = &mut self.context;
         let debug = self.debug.as_ref();
         let step = debug.and_then(|section| section.step(pc, registers, memory, context));
@@ -107,7 +107,7 @@ impl<'a, S: UnwindSection<Slice<'a>>> Section<'a, S> {
         &self,
         pc: u32,
         registers: &[u32; 32],
-        memory: &mut Memory,
+        memory: &Memory,
         context: &mut UnwindContext<usize>,
     ) -> Option<Step> {
         let before = self.entries.partition_point(|entry| entry.0 <= pc);
@@ -132,7 +132,7 @@ impl<'a, S: UnwindSection<Slice<'a>>> Section<'a, S> {
                 RegisterRule::Offset(offset) => {
                     saved |= place == RA;
                     let mut bytes = [0; 4];
-                    memory.read(add(cfa, offset)?, &mut bytes).ok()?;
+                    memory.peek(add(cfa, offset)?, &mut bytes).ok()?;
                     u32::from_le_bytes(bytes)
                 }
                 RegisterRule::ValOffset(offset) => add(cfa, offset)?,

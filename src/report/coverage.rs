@@ -15,11 +15,11 @@ pub struct Coverage {
 }
 
 impl Observer for Coverage {
-    fn before(&mut self, view: &mut View<'_>) {
+    fn before(&mut self, view: &View<'_>) {
         self.pc = view.cpu.pc;
     }
 
-    fn after(&mut self, _: &mut View<'_>, executed: bool) {
+    fn after(&mut self, _: &View<'_>, executed: bool) {
         if executed {
             *self.counts.entry(self.pc).or_default() += 1;
         }

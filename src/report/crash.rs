@@ -97,8 +97,8 @@ impl Crash {
     }
 }
 
-fn instruction(pc: u32, registers: &[u32; 32], memory: &mut Memory) -> Option<Instruction> {
-    let word = memory.fetch(pc).ok()?;
+fn instruction(pc: u32, registers: &[u32; 32], memory: &Memory) -> Option<Instruction> {
+    let word = memory.peek_insn(pc).ok()?;
     let sources = decode(word).map_or([None; 2], |insn| insn.sources());
     let value = |reg: Reg| (reg.name(), registers[reg.index()]);
     Some(Instruction {

@@ -24,7 +24,7 @@ pub struct Report {
     pub engine: &'static str,
     /// How emitted code reaches memory: `identity`, `window` or `paged`.
     pub placement: &'static str,
-    /// The exit status.
+    /// The exit status that the run's end stands for; rvjit's own is 125 where there are `output_errors`.
     pub status: u8,
     /// What kind of end it was, in one word.
     pub end: &'static str,
@@ -65,6 +65,9 @@ pub struct Report {
     pub load_seconds: f64,
     /// Seconds to run it.
     pub run_seconds: f64,
+    /// What else was to be written and could not be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output_errors: Vec<String>,
 }
 
 impl Report {
@@ -109,6 +112,7 @@ impl Report {
             pages_peak: machine.memory().pages_peak(),
             load_seconds: load.as_secs_f64(),
             run_seconds: run.as_secs_f64(),
+            output_errors: Vec::new(),
         }
     }
 }

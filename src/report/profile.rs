@@ -1,18 +1,37 @@
-//! Where a program spends its instructions: call stacks, one every so many instructions, counted.
+//! Where a program spends its time: call stacks, taken by a timer of processor time or every so many instructions.
 //!
-//! Counting instructions instead of time makes a profile repeat exactly, on every engine and host, and lets the guest
-//! stop where its registers and stack are whole.
+//! The timer changes nothing of the run. Counting instructions makes a profile repeat exactly, on every engine and host;
+//! the program's own counters then count, too.
 
 use super::backtrace::{Found, Unwinder};
 use super::names::demangle;
 use crate::elf::Image;
-use crate::machine::{Exit, Machine};
+use crate::machine::{Exit, Machine, View};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io;
+use std::time::Duration;
 
-/// Instructions between two samples: a prime, so that no loop keeps step with it.
-pub const EVERY: u64 = 100_003;
+/// When samples are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Every {
+    /// After so much processor time.
+    Time(Duration),
+    /// After so many instructions.
+    Instructions(u64),
+}
+
+impl Every {
+    /// What a sample stands for, as a title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Every::Time(_) => "processor time by guest function",
+            Every::Instructions(_) => "instructions by guest function",
+        }
+    }
+}
+
 /// Frames of a sample at most.
 const MOST_FRAMES: usize = 64;
 
@@ -22,12 +41,15 @@ pub struct Profile(HashMap<Vec<u32>, u64>);
 
 impl Profile {
     /// Runs a machine to its end, and samples it.
-    pub fn run(&mut self, machine: &mut Machine, every: u64) -> Exit {
+    ///
+    /// # Errors
+    /// The system's, where there is no timer to be had.
+    pub fn run(&mut self, machine: &mut Machine, every: Every) -> io::Result<Exit> {
         // The call frame information borrows the program, and the machine has to run: a copy of the program.
         let copy = machine.image().reparse();
         let layout = machine.layout().clone();
         let mut unwinder = copy.as_ref().map(|image| Unwinder::new(image, &layout));
-        machine.run_sampled(every, |view| {
+        let sample = |view: View<'_>| {
             let (pc, x) = (view.cpu.pc, &view.cpu.x);
             let frames = match &mut unwinder {
                 Some(unwinder) => unwinder.backtrace(pc, x, view.memory, MOST_FRAMES),
@@ -41,7 +63,11 @@ impl Profile {
             let mut stack: Vec<u32> = sure.map(|frame| function(frame.pc)).collect();
             stack.reverse();
             *self.0.entry(stack).or_default() += 1;
-        })
+        };
+        match every {
+            Every::Time(interval) => machine.run_timed(interval, sample),
+            Every::Instructions(count) => Ok(machine.run_sampled(count, sample)),
+        }
     }
 
     /// One line a call stack: names with `;` between them, and how many samples had it.
@@ -73,7 +99,7 @@ impl Profile {
         title.clone_into(&mut options.title);
         "samples".clone_into(&mut options.count_name);
         let folded = match self.folded(image) {
-            text if text.is_empty() => "too few instructions for a sample 1\n".to_owned(),
+            text if text.is_empty() => "the run was too short for a sample 1\n".to_owned(),
             text => text,
         };
         let mut svg = Vec::new();

@@ -8,5 +8,6 @@ pub mod icache;
 pub mod interrupt;
 pub mod marker;
 pub mod mmap;
+pub mod sampler;
 pub mod segment;
 pub mod signal;

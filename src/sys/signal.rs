@@ -37,9 +37,14 @@ pub struct Running {
     /// Called with `context` when the thread is kicked in the code. It may do anything: what was interrupted is
     /// emitted code, which holds no locks and is in the middle of nothing.
     pub on_kick: fn(*mut ()),
+    /// Called with `context`, the host pc and the registers when a sample is to be taken in the code; as `on_kick`.
+    pub on_sample: fn(*mut (), usize, &HostRegisters),
     /// See `on_kick`.
     pub context: *mut (),
 }
+
+/// The general registers of the host, by their number in its encoding.
+pub type HostRegisters = [u64; 32];
 
 thread_local! {
     static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
@@ -186,6 +191,28 @@ pub(super) unsafe fn kicked(context: *mut libc::c_void) {
     }
 }
 
+/// Takes a sample where this thread was interrupted in emitted code; false elsewhere. For handlers of other signals.
+///
+/// # Safety
+/// `context` is what the kernel gave to the handler.
+pub(super) unsafe fn sampled(context: *mut libc::c_void) -> bool {
+    // SAFETY: non-null only inside `FaultGuard::with`, while the borrow lives.
+    let Some(running) = (unsafe { RUNNING.get().as_ref() }) else {
+        return false;
+    };
+    // SAFETY: the caller's promise.
+    let Some(pc) = (unsafe { host_pc(context) }) else {
+        return false;
+    };
+    let inside = (running.code_start..running.code_end).contains(&pc);
+    if inside {
+        // SAFETY: the caller's promise.
+        let registers = unsafe { host_registers(context) };
+        (running.on_sample)(running.context, pc, &registers);
+    }
+    inside
+}
+
 /// A thread that can be kicked: out of emitted code, and out of a system call that waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Thread(libc::pthread_t);
@@ -238,6 +265,45 @@ unsafe fn host_pc(context: *mut libc::c_void) -> Option<usize> {
 )))]
 unsafe fn host_pc(_context: *mut libc::c_void) -> Option<usize> {
     None
+}
+
+/// # Safety
+/// `context` is what the kernel gave to the handler.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+unsafe fn host_registers(context: *mut libc::c_void) -> HostRegisters {
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the caller's promise.
+    let machine = unsafe { &(*context).uc_mcontext };
+    let mut registers = [0; 32];
+    #[cfg(target_arch = "x86_64")]
+    {
+        use libc::{REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+        use libc::{REG_RAX, REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RSI, REG_RSP};
+        // In the order of the encoding (SDM volume 2, 2.1.5).
+        const ORDER: [libc::c_int; 16] = [
+            REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, REG_R8, REG_R9,
+            REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+        ];
+        for (register, index) in registers.iter_mut().zip(ORDER) {
+            *register = machine.gregs[index as usize].cast_unsigned();
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    registers[..31].copy_from_slice(&machine.regs);
+    registers
+}
+
+/// # Safety
+/// None needed: this host has no emitted code.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+unsafe fn host_registers(_context: *mut libc::c_void) -> HostRegisters {
+    [0; 32]
 }
 
 /// # Safety

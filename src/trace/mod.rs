@@ -170,7 +170,7 @@ impl Tracer {
 }
 
 impl Observer for Tracer {
-    fn before(&mut self, view: &mut View<'_>) {
+    fn before(&mut self, view: &View<'_>) {
         self.pending = None;
         let pc = view.cpu.pc;
         if self.config.from == Some(pc) {
@@ -184,7 +184,7 @@ impl Observer for Tracer {
             self.jumped = true;
             return;
         }
-        let Ok(word) = view.memory.fetch(pc) else {
+        let Ok(word) = view.memory.peek_insn(pc) else {
             return;
         };
         let Some(insn) = decode(word) else {
@@ -216,7 +216,7 @@ impl Observer for Tracer {
         self.pending = Some((pc, word, insn, access));
     }
 
-    fn after(&mut self, view: &mut View<'_>, executed: bool) {
+    fn after(&mut self, view: &View<'_>, executed: bool) {
         let Some((pc, word, insn, access)) = self.pending.take() else {
             return;
         };

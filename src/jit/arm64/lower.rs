@@ -519,6 +519,12 @@ impl Backend for Arm64 {
         self.draft.left_to_interpret(self.here());
     }
 
+    fn host_register(&self, reg: Reg) -> Option<usize> {
+        host_homes()
+            .find(|(home_of, _)| *home_of == reg)
+            .map(|(_, host)| usize::from(host.number()))
+    }
+
     fn disassemble(code: &[u8], address: u64) -> (usize, String) {
         match code.first_chunk() {
             Some(&word) => {

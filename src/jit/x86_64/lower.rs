@@ -1,6 +1,6 @@
 //! The operations of [`Backend`], but for arithmetic (`alu`) and memory (`memory`).
 
-use super::regs::{A, D};
+use super::regs::{A, D, Home};
 use super::{X86_64, displacement, state};
 use crate::asm::x64::{Cond as HostCond, Mem, Rm, Scale};
 use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
@@ -255,6 +255,13 @@ impl Backend for X86_64 {
     fn interpret(&mut self) {
         self.leave_insn();
         self.draft.left_to_interpret(self.here());
+    }
+
+    fn host_register(&self, reg: Reg) -> Option<usize> {
+        match self.homes.of(reg) {
+            Home::Host(host) => Some(usize::from(host.number())),
+            Home::Zero | Home::InCpu => None,
+        }
     }
 
     fn disassemble(code: &[u8], address: u64) -> (usize, String) {
