@@ -75,7 +75,7 @@ fn host_code_stands_beside_the_guests() {
         ("arm64", "identity", "ldr w14, [x15, #12]"),
         ("arm64", "window", "ldr w14, [x27, "),
         ("arm64", "paged", "ldrh w"),
-        ("x86-64", "identity", "[r12d+0xc]"),
+        ("x86-64", "identity", "d+0xc]"),
         ("x86-64", "paged", "movzx"),
     ];
     for (target, placement, part) in rows {
