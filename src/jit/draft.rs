@@ -15,6 +15,21 @@ pub struct Cold<L> {
     pub link: Option<(CodeOffset, u32)>,
 }
 
+/// Events that wait for the place where the code goes on.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    colds: Vec<usize>,
+    sites: Vec<usize>,
+}
+
+impl Waiting {
+    /// Whether none do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.colds.is_empty() && self.sites.is_empty()
+    }
+}
+
 /// See the module's description.
 #[derive(Debug)]
 pub struct Draft<L> {
@@ -25,10 +40,8 @@ pub struct Draft<L> {
     /// The position of the operation being emitted.
     pub position: Position,
     colds: Vec<Cold<L>>,
-    /// Indices of `colds` that wait for the end of the current operation.
-    waiting: Vec<usize>,
-    /// Indices of `output.sites` that wait likewise.
-    waiting_sites: Vec<usize>,
+    /// What waits for the end of the current operation: indices of `colds`, and of `output.sites`.
+    waiting: Waiting,
 }
 
 impl<L: Copy> Draft<L> {
@@ -47,8 +60,7 @@ impl<L: Copy> Draft<L> {
                 deferred: 0,
             },
             colds: Vec::new(),
-            waiting: Vec::new(),
-            waiting_sites: Vec::new(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -60,7 +72,7 @@ impl<L: Copy> Draft<L> {
     /// The instruction at `here` may fault: interpret the current position.
     pub fn site(&mut self, here: usize, resumes: bool) {
         if resumes {
-            self.waiting_sites.push(self.output.sites.len());
+            self.waiting.sites.push(self.output.sites.len());
         }
         let event = Event::Interpret {
             position: self.position,
@@ -88,7 +100,7 @@ impl<L: Copy> Draft<L> {
     /// The current position is to be interpreted from cold code at `label`.
     pub fn interpret_cold(&mut self, label: L, resumes: bool) {
         if resumes {
-            self.waiting.push(self.colds.len());
+            self.waiting.colds.push(self.colds.len());
         }
         let event = Event::Interpret {
             position: self.position,
@@ -108,16 +120,33 @@ impl<L: Copy> Draft<L> {
 
     /// The current operation ends: what was interpreted in its stead goes on here.
     pub fn operation_ends(&mut self, here: usize) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.resume_all(&mut waiting, here);
+        // Keeps the memory.
+        self.waiting = waiting;
+    }
+
+    /// What would go on at the end of the current operation, to go on elsewhere.
+    pub fn take_waiting(&mut self) -> Waiting {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// What was interpreted goes on here. The cold code is not emitted yet.
+    pub fn resume(&mut self, mut waiting: Waiting, here: usize) {
+        self.resume_all(&mut waiting, here);
+    }
+
+    fn resume_all(&mut self, waiting: &mut Waiting, here: usize) {
         let place = self.place(here);
         let resume_here = |event: &mut Event| {
             if let Event::Interpret { resume, .. } = event {
                 *resume = Some(place);
             }
         };
-        for index in self.waiting.drain(..) {
+        for index in waiting.colds.drain(..) {
             resume_here(&mut self.colds[index].event);
         }
-        for index in self.waiting_sites.drain(..) {
+        for index in waiting.sites.drain(..) {
             resume_here(&mut self.output.sites[index].event);
         }
     }

@@ -71,6 +71,7 @@ pub(crate) fn all() -> Vec<Sequence> {
     all.extend(jumps());
     all.extend(idioms());
     all.extend(carries());
+    all.extend(neighbours());
     all
 }
 
@@ -392,6 +393,67 @@ fn idioms() -> Vec<Sequence> {
                 r(Xor, A0, A1, T0),
                 r(Sub, A0, A0, T0),
                 li(T0, 0),
+            ],
+        ),
+    ]
+}
+
+/// What is known at an instruction because of the one before.
+fn neighbours() -> Vec<Sequence> {
+    use AluOp::{Add, And, Sll, Xor};
+    vec![
+        (
+            "computed without a home, and used",
+            vec![
+                r(Add, GP, A0, A1),
+                r(Xor, GP, GP, A2),
+                r(And, T0, GP, A2),
+                branch(Cond::Ne, GP, T0, 64),
+            ],
+        ),
+        (
+            "loaded without a home, and used",
+            vec![
+                load(LoadOp::Lw, GP, A0, 0),
+                i(Add, GP, GP, 1),
+                store(StoreOp::Sw, GP, A0, 0),
+            ],
+        ),
+        (
+            "loaded and stored by a pointer without a home",
+            vec![
+                load(LoadOp::Lw, T6, GP, 0),
+                store(StoreOp::Sw, T6, GP, 4),
+                store(StoreOp::Sw, T0, GP, 8),
+            ],
+        ),
+        (
+            "indexed without a home, t0 dead",
+            vec![
+                i(Sll, T0, A1, 2),
+                r(Add, T0, GP, T0),
+                load(LoadOp::Lw, A0, T0, 4),
+                li(T0, 0),
+            ],
+        ),
+        (
+            "count down",
+            vec![i(Add, A0, A0, -1), branch(Cond::Ne, A0, ZERO, 64)],
+        ),
+        (
+            "count down below zero, a copy between",
+            vec![
+                i(Add, A0, A0, -1),
+                i(Add, A1, A2, 0),
+                branch(Cond::Lt, A0, ZERO, 64),
+            ],
+        ),
+        (
+            "mask and branch twice",
+            vec![
+                r(And, A0, A1, A2),
+                branch(Cond::Eq, A0, ZERO, 64),
+                branch(Cond::Ge, A0, ZERO, 64),
             ],
         ),
     ]

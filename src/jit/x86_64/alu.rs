@@ -4,17 +4,9 @@
 use super::X86_64;
 use super::memory::scale;
 use super::regs::{A, COUNT, D};
-use crate::asm::x64::{Assembler, Cond as HostCond, Label, Mem, Reg as HostReg, Rm, Scale};
+use crate::asm::x64::{Assembler, Cond as HostCond, Mem, Reg as HostReg, Rm, Scale};
 use crate::jit::op::{Operand, ShiftKind};
-use crate::rv32::{AluOp, Cond, MulOp, Reg};
-
-/// A division by 0 or −1, which must not reach the host's instruction: done out of line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SpecialDivision {
-    entry: Label,
-    back: Label,
-    divisor: Rm,
-}
+use crate::rv32::{AluOp, Cond, Reg};
 
 /// The host's condition after a comparison.
 pub(super) fn host_cond(cond: Cond) -> HostCond {
@@ -42,18 +34,6 @@ impl X86_64 {
         }
     }
 
-    fn apply_to(&mut self, op: AluOp, d: Rm, s: HostReg) {
-        let a = &mut self.asm;
-        match op {
-            AluOp::Add => a.add32_mr(d, s),
-            AluOp::Sub => a.sub32_mr(d, s),
-            AluOp::And => a.and32_mr(d, s),
-            AluOp::Or => a.or32_mr(d, s),
-            AluOp::Xor => a.xor32_mr(d, s),
-            other => unreachable!("{other:?} has no two-operand form"),
-        }
-    }
-
     fn apply_imm(&mut self, op: AluOp, d: Rm, value: u32) {
         let a = &mut self.asm;
         let imm = value.cast_signed();
@@ -72,71 +52,128 @@ impl X86_64 {
 
     pub(super) fn emit_alu_imm(&mut self, op: AluOp, rd: Reg, a: Reg, value: u32) {
         if rd == a {
-            return self.apply_imm(op, self.rm(rd), value);
+            let d = match self.host(rd) {
+                Some(d) => d,
+                None => self.changeable(rd, None),
+            };
+            self.apply_imm(op, Rm::Reg(d), value);
+            self.written(rd, d);
+            return self.flags_of_result(op, rd, value);
         }
-        let d = self.dest(rd, A);
         let source = self.rm(a);
+        let d = self.dest(rd, None);
         match (op, value, source) {
             (AluOp::Add, _, Rm::Reg(base)) => {
                 self.asm.lea32(d, Mem::base(base).disp(value.cast_signed()));
+                return self.written(rd, d);
             }
             (AluOp::Sll, 1..=3, Rm::Reg(base)) => {
                 let shifted = Mem::absolute(0).index(base, scale((value & 31) as u8));
                 self.asm.lea32(d, shifted);
+                return self.written(rd, d);
             }
-            (AluOp::And, 0xff, _) => self.asm.movzx8(d, source),
-            (AluOp::And, 0xffff, _) => self.asm.movzx16(d, source),
-            _ => {
-                self.asm.mov32(d, source);
-                self.apply_imm(op, Rm::Reg(d), value);
+            (AluOp::And, 0xff, _) => {
+                self.asm.movzx8(d, source);
+                return self.written(rd, d);
             }
+            (AluOp::And, 0xffff, _) => {
+                self.asm.movzx16(d, source);
+                return self.written(rd, d);
+            }
+            _ => {}
         }
+        self.put(d, source);
+        self.apply_imm(op, Rm::Reg(d), value);
         self.written(rd, d);
+        self.flags_of_result(op, rd, value);
+    }
+
+    /// What `apply_imm` emitted set the flags by the value of `rd`, for these operations.
+    fn flags_of_result(&mut self, op: AluOp, rd: Reg, value: u32) {
+        match op {
+            AluOp::Add | AluOp::And | AluOp::Or => self.flags_tell(rd),
+            AluOp::Xor if value != u32::MAX => self.flags_tell(rd),
+            AluOp::Srl | AluOp::Sra | AluOp::Sll if value & 31 != 0 => self.flags_tell(rd),
+            _ => {}
+        }
+    }
+
+    /// d = s.
+    fn put(&mut self, d: HostReg, s: Rm) {
+        if s != Rm::Reg(d) {
+            self.asm.mov32(d, s);
+        }
+    }
+
+    /// The value of a register in a scratch register other than `avoid`, to be changed.
+    fn changeable(&mut self, reg: Reg, avoid: Option<HostReg>) -> HostReg {
+        let d = match self.in_register(reg) {
+            Some(scratch) if Some(scratch) != avoid && self.host(reg).is_none() => scratch,
+            _ => self.pick(avoid),
+        };
+        self.fetch(d, reg);
+        d
     }
 
     pub(super) fn emit_alu(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg) {
         if op.is_shift() {
             return self.emit_shift(op, rd, a, b);
         }
-        let Some(d) = self.host(rd) else {
-            if rd == a {
-                let s = self.read(b, A);
-                return self.apply_to(op, self.rm(rd), s);
-            }
-            if rd == b && op.is_commutative() {
-                let s = self.read(a, A);
-                return self.apply_to(op, self.rm(rd), s);
-            }
-            self.fetch(A, a);
-            self.apply(op, A, self.rm(b));
-            return self.written(rd, A);
-        };
-        if rd == a {
-            self.apply(op, d, self.rm(b));
-        } else if rd == b && op.is_commutative() {
-            self.apply(op, d, self.rm(a));
-        } else if rd == b {
-            // d = a − d.
-            self.asm.neg32(d);
-            if !a.is_zero() {
-                self.asm.add32(d, self.rm(a));
-            }
-        } else if let (AluOp::Add, Some(x), Some(y)) = (op, self.host(a), self.host(b)) {
-            self.asm.lea32(d, Mem::base(x).index(y, Scale::X1));
-        } else if a.is_zero() {
-            self.asm.mov32(d, self.rm(b));
-            self.asm.neg32(d);
+        let (a, b) = if rd == b && op.is_commutative() {
+            (b, a)
         } else {
-            self.asm.mov32(d, self.rm(a));
-            self.apply(op, d, self.rm(b));
+            (a, b)
+        };
+        if let (AluOp::Add, Some(x), Some(y)) = (op, self.in_register(a), self.in_register(b))
+            && rd != a
+        {
+            let d = self.dest(rd, None);
+            self.asm.lea32(d, Mem::base(x).index(y, Scale::X1));
+            return self.written(rd, d);
         }
+        match self.host(rd) {
+            Some(d) if rd == a => self.apply(op, d, self.rm(b)),
+            Some(d) if rd == b => {
+                // d = a − d.
+                self.asm.neg32(d);
+                if !a.is_zero() {
+                    self.asm.add32(d, self.rm(a));
+                }
+            }
+            Some(d) if a.is_zero() => {
+                self.fetch(d, b);
+                self.asm.neg32(d);
+            }
+            Some(d) => {
+                self.fetch(d, a);
+                self.apply(op, d, self.rm(b));
+            }
+            None if a.is_zero() => {
+                let d = self.changeable(b, None);
+                self.asm.neg32(d);
+                self.written(rd, d);
+            }
+            None => {
+                let avoid = self.in_register(b);
+                let d = if rd == a {
+                    self.changeable(a, avoid)
+                } else {
+                    let d = self.pick(avoid);
+                    self.fetch(d, a);
+                    d
+                };
+                self.apply(op, d, self.rm(b));
+                self.written(rd, d);
+            }
+        }
+        self.flags_tell(rd);
     }
 
     fn emit_shift(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg) {
         if self.bmi2 {
-            let d = self.dest(rd, A);
-            let by = self.read(b, D);
+            let by = self.read(b, None);
             let s = self.rm(a);
+            let d = self.dest(rd, None);
             match op {
                 AluOp::Sll => self.asm.shlx32(d, s, by),
                 AluOp::Srl => self.asm.shrx32(d, s, by),
@@ -153,8 +190,9 @@ impl X86_64 {
 
     /// rd = a shifted by b, as `shift` does with the count in cl. What lives in rcx waits in rdx meanwhile.
     fn with_count(&mut self, rd: Reg, a: Reg, b: Reg, shift: impl FnOnce(&mut Assembler, Rm)) {
-        let in_place = rd == a && self.host(rd) != Some(COUNT);
-        let d = if in_place { self.rm(rd) } else { Rm::Reg(A) };
+        self.release();
+        let in_place = rd == a && self.host(rd).is_some_and(|d| d != COUNT);
+        let d = if in_place { self.slot(rd) } else { Rm::Reg(A) };
         if !in_place {
             self.fetch(A, a);
         }
@@ -180,25 +218,21 @@ impl X86_64 {
         kind: ShiftKind,
         by: u8,
     ) {
-        let d = self.dest(rd, A);
-        if let (AluOp::Add, ShiftKind::Left, 0..=3, Some(x), Some(y)) =
-            (op, kind, by, self.host(a), self.host(b))
+        if let (AluOp::Add, ShiftKind::Left, 0..=3) = (op, kind, by)
+            && !a.is_zero()
         {
+            let x = self.read(a, self.in_register(b));
+            let y = self.read(b, Some(x));
+            let d = self.dest(rd, None);
             self.asm.lea32(d, Mem::base(x).index(y, scale(by)));
             return self.written(rd, d);
         }
+        self.release();
         self.fetch(D, b);
         match kind {
             ShiftKind::Left => self.asm.shl32_i(D, by),
             ShiftKind::Right => self.asm.shr32_i(D, by),
             ShiftKind::Arithmetic => self.asm.sar32_i(D, by),
-        }
-        if rd == a {
-            return self.apply_to(op, self.rm(rd), D);
-        }
-        if op.is_commutative() {
-            self.apply(op, D, self.rm(a));
-            return self.written(rd, D);
         }
         self.fetch(A, a);
         self.apply(op, A, Rm::Reg(D));
@@ -208,6 +242,16 @@ impl X86_64 {
     /// Compares a with b, and gives the host's condition for `cond`.
     pub(super) fn emit_compare(&mut self, cond: Cond, a: Reg, b: Operand) -> HostCond {
         match b {
+            Operand::Imm(0)
+                if self.flags() == Some(a) && !matches!(cond, Cond::Ltu | Cond::Geu) =>
+            {
+                // Overflow and carry are not those of a comparison.
+                return match cond {
+                    Cond::Lt => HostCond::S,
+                    Cond::Ge => HostCond::Ns,
+                    other => host_cond(other),
+                };
+            }
             Operand::Reg(b) if a.is_zero() => {
                 // 0 cond b, from the flags of b − 0.
                 self.compare_zero(self.rm(b));
@@ -223,16 +267,16 @@ impl X86_64 {
             Operand::Reg(b) => match (self.rm(a), self.rm(b)) {
                 (Rm::Reg(x), y) => self.asm.cmp32(x, y),
                 (x @ Rm::Mem(_), Rm::Reg(y)) => self.asm.cmp32_mr(x, y),
-                (x, y) => {
-                    self.asm.mov32(A, x);
-                    self.asm.cmp32(A, y);
+                (Rm::Mem(_), Rm::Mem(_)) => {
+                    let x = self.read(a, None);
+                    self.asm.cmp32(x, self.rm(b));
                 }
             },
         }
         host_cond(cond)
     }
 
-    fn compare_zero(&mut self, a: Rm) {
+    pub(super) fn compare_zero(&mut self, a: Rm) {
         match a {
             Rm::Reg(a) => self.asm.test32(a, a),
             a @ Rm::Mem(_) => self.asm.cmp32_i(a, 0),
@@ -250,8 +294,9 @@ impl X86_64 {
                 (a, Rm::Reg(b)) => self.asm.test32(a, b),
                 (Rm::Reg(a), b) => self.asm.test32(b, a),
                 (a, b) => {
-                    self.asm.mov32(A, a);
-                    self.asm.test32(b, A);
+                    let scratch = self.pick(None);
+                    self.asm.mov32(scratch, a);
+                    self.asm.test32(b, scratch);
                 }
             },
         }
@@ -270,24 +315,25 @@ impl X86_64 {
             }
             _ => {
                 let cond = self.emit_compare(cond, a, b);
-                self.asm.setcc(cond, A);
-                let d = self.dest(rd, A);
-                self.asm.movzx8(d, A);
+                let scratch = self.pick(None);
+                self.asm.setcc(cond, scratch);
+                let d = self.host(rd).unwrap_or(scratch);
+                self.asm.movzx8(d, scratch);
                 self.written(rd, d);
             }
         }
     }
 
     pub(super) fn emit_extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool) {
-        let d = self.dest(rd, A);
         let s = self.rm(rs);
+        let d = self.dest(rd, None);
         match (lsb, width, signed) {
             (0, 8, false) => self.asm.movzx8(d, s),
             (0, 8, true) => self.asm.movsx8(d, s),
             (0, 16, false) => self.asm.movzx16(d, s),
             (0, 16, true) => self.asm.movsx16(d, s),
             _ => {
-                self.fetch(d, rs);
+                self.put(d, s);
                 let above = 32 - lsb - width;
                 if above > 0 && !signed && width < 32 {
                     if lsb > 0 {
@@ -310,7 +356,7 @@ impl X86_64 {
     }
 
     pub(super) fn emit_place(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8) {
-        let d = self.dest(rd, A);
+        let d = self.dest(rd, None);
         self.fetch(d, rs);
         let above = 32 - lsb - width;
         self.asm.shl32_i(d, lsb + above);
@@ -324,15 +370,16 @@ impl X86_64 {
         match by {
             Operand::Imm(bits) => {
                 let bits = (bits & 31) as u8;
-                if rd == rs {
-                    self.asm.ror32_i(self.rm(rd), bits);
+                if let (true, Some(d)) = (rd == rs, self.host(rd)) {
+                    self.asm.ror32_i(d, bits);
                     return;
                 }
-                let d = self.dest(rd, A);
+                let s = self.rm(rs);
+                let d = self.dest(rd, None);
                 if self.bmi2 {
-                    self.asm.rorx32(d, self.rm(rs), bits);
+                    self.asm.rorx32(d, s, bits);
                 } else {
-                    self.fetch(d, rs);
+                    self.put(d, s);
                     self.asm.ror32_i(d, bits);
                 }
                 self.written(rd, d);
@@ -340,119 +387,6 @@ impl X86_64 {
             Operand::Reg(by) => {
                 self.with_count(rd, rs, by, Assembler::ror32_cl);
             }
-        }
-    }
-
-    pub(super) fn emit_mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
-        match op {
-            MulOp::Mul => {
-                let d = self.dest(rd, A);
-                if rd == b && rd != a && self.host(rd).is_some() {
-                    self.asm.imul32(d, self.rm(a));
-                } else {
-                    self.fetch(d, a);
-                    self.asm.imul32(d, self.rm(b));
-                }
-                self.written(rd, d);
-            }
-            MulOp::Mulh | MulOp::Mulhu => {
-                self.wide_product(op, a, b);
-                self.written(rd, D);
-            }
-            MulOp::Mulhsu => {
-                self.mixed_product(a, b);
-                self.asm.shr64_i(A, 32);
-                self.written(rd, A);
-            }
-            MulOp::Div | MulOp::Divu => {
-                self.divide(op == MulOp::Div, a, b);
-                self.written(rd, A);
-            }
-            MulOp::Rem | MulOp::Remu => {
-                self.divide(op == MulOp::Rem, a, b);
-                self.written(rd, D);
-            }
-        }
-    }
-
-    pub(super) fn emit_mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
-        if op == MulOp::Mulhsu {
-            self.mixed_product(a, b);
-            self.asm.mov64(D, A);
-            self.asm.shr64_i(D, 32);
-        } else {
-            self.wide_product(op, a, b);
-        }
-        self.written(lo, A);
-        self.written(hi, D);
-    }
-
-    /// edx:eax = a × b, both signed or both unsigned.
-    fn wide_product(&mut self, op: MulOp, a: Reg, b: Reg) {
-        self.fetch(A, a);
-        let b = self.rm(b);
-        if op == MulOp::Mulh {
-            self.asm.imul32_wide(b);
-        } else {
-            self.asm.mul32(b);
-        }
-    }
-
-    /// rax = a (signed) × b (unsigned).
-    fn mixed_product(&mut self, a: Reg, b: Reg) {
-        self.asm.movsxd(A, self.rm(a));
-        self.fetch(D, b);
-        self.asm.imul64(A, D);
-    }
-
-    /// eax = a / b, edx = a % b. The host's instruction traps on a division by zero and on overflow, so divisors 0 and
-    /// −1 are done out of line.
-    pub(super) fn divide(&mut self, signed: bool, a: Reg, b: Reg) {
-        let divisor = self.rm(b);
-        self.fetch(A, a);
-        let (entry, back) = (self.asm.label(), self.asm.label());
-        if signed {
-            match divisor {
-                Rm::Reg(divisor) => self.asm.lea32(D, Mem::base(divisor).disp(1)),
-                Rm::Mem(_) => {
-                    self.asm.mov32(D, divisor);
-                    self.asm.add32_i(D, 1);
-                }
-            }
-            self.asm.cmp32_i(D, 1);
-            self.asm.jcc(HostCond::Be, entry);
-            self.asm.cdq();
-            self.asm.idiv32(divisor);
-        } else {
-            self.compare_zero(divisor);
-            self.asm.jcc(HostCond::E, entry);
-            self.asm.xor32(D, D);
-            self.asm.div32(divisor);
-        }
-        self.asm.bind(back);
-        self.special_divisions.push(SpecialDivision {
-            entry,
-            back,
-            divisor,
-        });
-    }
-
-    /// Emits what [`X86_64::divide`] left for later: eax holds the dividend.
-    pub(super) fn emit_special_divisions(&mut self) {
-        for special in std::mem::take(&mut self.special_divisions) {
-            let zero = self.asm.label();
-            self.asm.bind(special.entry);
-            self.compare_zero(special.divisor);
-            let a = &mut self.asm;
-            a.jcc(HostCond::E, zero);
-            // −1, signed: the quotient is the negation, also where that overflows.
-            a.neg32(A);
-            a.xor32(D, D);
-            a.jmp(special.back);
-            a.bind(zero);
-            a.mov32(D, A);
-            a.mov32_i(A, u32::MAX);
-            a.jmp(special.back);
         }
     }
 }

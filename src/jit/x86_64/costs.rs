@@ -24,8 +24,9 @@ impl Costs for X86_64 {
         true
     }
 
+    /// One scratch register is left for what is stored.
     fn indexes(&self, base: Reg, index: Reg) -> bool {
-        self.host(base).is_some() && self.host(index).is_some()
+        self.host(base).is_some() || self.host(index).is_some()
     }
 
     fn offset(&self, _offset: i32) -> bool {

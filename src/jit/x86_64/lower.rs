@@ -17,9 +17,9 @@ const JMP: u8 = 0xe9;
 impl X86_64 {
     /// rax = `ror target, 2`.
     fn rotated_target(&mut self, rs: Reg, offset: i32) {
-        match self.host(rs) {
-            Some(host) if offset == 0 && self.bmi2 => return self.asm.rorx32(A, host, 2),
-            Some(host) if offset != 0 => self.asm.lea32(A, Mem::base(host).disp(offset)),
+        match self.rm(rs) {
+            target if offset == 0 && self.bmi2 => return self.asm.rorx32(A, target, 2),
+            Rm::Reg(host) if offset != 0 => self.asm.lea32(A, Mem::base(host).disp(offset)),
             _ => {
                 self.fetch(A, rs);
                 if offset != 0 {
@@ -72,6 +72,7 @@ impl Backend for X86_64 {
 
     fn begin(&mut self, at: CodeOffset, blocks: usize) {
         self.asm.clear();
+        self.flags = None;
         self.draft = Draft::new(at);
         self.blocks = (0..blocks).map(|_| self.asm.label()).collect();
     }
@@ -79,6 +80,7 @@ impl Backend for X86_64 {
     fn finish(&mut self) -> Output {
         self.draft.output.cold = self.draft.place(self.here());
         self.emit_special_divisions();
+        self.emit_reloads();
         for cold in self.draft.take_colds() {
             let start = self.here();
             self.asm.bind(cold.label);
@@ -98,6 +100,8 @@ impl Backend for X86_64 {
     fn block(&mut self, label: BlockLabel, pc: u32) {
         let place = self.draft.place(self.here());
         self.asm.bind(self.blocks[label.0]);
+        self.release();
+        self.flags = None;
         self.draft.output.entries.push((pc, place));
         if self.options.poison {
             for scratch in [A, D] {
@@ -133,18 +137,25 @@ impl Backend for X86_64 {
     }
 
     fn load_imm(&mut self, rd: Reg, value: u32) {
-        self.asm.mov32_i(self.rm(rd), value);
+        match self.host(rd) {
+            Some(d) if value == 0 && self.flags().is_none() => self.asm.xor32(d, d),
+            _ => {
+                self.forget(rd);
+                let slot = self.slot(rd);
+                self.keeping_flags(Some(rd), |this| this.asm.mov32_i(slot, value));
+            }
+        }
     }
 
     fn copy(&mut self, rd: Reg, rs: Reg) {
-        match (self.rm(rd), self.rm(rs)) {
-            (Rm::Reg(d), s) => self.asm.mov32(d, s),
-            (d, Rm::Reg(s)) => self.asm.mov32_mr(d, s),
-            (d, s) => {
-                self.asm.mov32(A, s);
-                self.asm.mov32_mr(d, A);
+        self.keeping_flags(Some(rd), |this| match this.host(rd) {
+            Some(d) => this.asm.mov32(d, this.rm(rs)),
+            None => {
+                let s = this.read(rs, None);
+                this.forget(rd);
+                this.asm.mov32_mr(this.slot(rd), s);
             }
-        }
+        });
     }
 
     fn alu(&mut self, op: AluOp, rd: Reg, a: Reg, b: Operand) {
@@ -189,24 +200,22 @@ impl Backend for X86_64 {
     }
 
     fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg) {
+        self.release();
         self.fetch(A, a);
         self.asm.imul32(A, self.rm(b));
-        if rd == c {
-            self.asm.add32_mr(self.rm(rd), A);
-        } else {
-            self.asm.add32(A, self.rm(c));
-            self.written(rd, A);
-        }
+        self.asm.add32(A, self.rm(c));
+        self.written(rd, A);
     }
 
     fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        self.release();
         self.fetch(A, a);
         self.asm.add32(A, self.rm(b));
         // Moves leave the flags alone.
         self.written(lo, A);
-        self.asm.setcc(HostCond::B, A);
-        let d = self.dest(carry, A);
-        self.asm.movzx8(d, A);
+        let d = self.host(carry).unwrap_or(D);
+        self.asm.setcc(HostCond::B, D);
+        self.asm.movzx8(d, D);
         self.written(carry, d);
     }
 
@@ -226,7 +235,12 @@ impl Backend for X86_64 {
                 if zero { HostCond::E } else { HostCond::Ne }
             }
         };
+        let flags = match test {
+            Test::Compare(_, a, Operand::Imm(0)) => Some(a),
+            _ => self.flags(),
+        };
         self.branch_to(Some(cond), target);
+        self.flags = flags.map(|reg| (reg, self.here()));
     }
 
     fn jump(&mut self, target: Target) {

@@ -2,7 +2,7 @@
 
 use super::regs::{A, D};
 use super::{X86_64, state};
-use crate::asm::x64::{Cond, Mem, Scale};
+use crate::asm::x64::{Cond, Mem, Reg as HostReg, Scale};
 use crate::jit::arena::offset;
 use crate::jit::op::Address;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE, Placement};
@@ -14,7 +14,7 @@ const PAGE_BITS: u8 = PAGE_SHIFT.to_le_bytes()[0];
 impl X86_64 {
     pub(super) fn emit_load(&mut self, op: LoadOp, rd: Reg, address: Address) {
         let m = self.operand(address, op.width(), offset::READ_TABLE);
-        let d = self.dest(rd, A);
+        let d = self.dest(rd, None);
         self.access();
         match op {
             LoadOp::Lb => self.asm.movsx8(d, m),
@@ -24,7 +24,7 @@ impl X86_64 {
             LoadOp::Lw => self.asm.mov32(d, m),
         }
         self.written(rd, d);
-        self.draft.operation_ends(self.here());
+        self.operation_ends();
     }
 
     pub(super) fn emit_store(&mut self, op: StoreOp, src: Reg, address: Address) {
@@ -38,7 +38,7 @@ impl X86_64 {
             }
         } else {
             let m = self.free_d(src, m);
-            let r = self.read(src, D);
+            let r = self.read(src, self.scratch_in(address));
             self.access();
             match op {
                 StoreOp::Sb => self.asm.mov8_mr(m, r),
@@ -46,7 +46,7 @@ impl X86_64 {
                 StoreOp::Sw => self.asm.mov32_mr(m, r),
             }
         }
-        self.draft.operation_ends(self.here());
+        self.operation_ends();
     }
 
     /// The next instruction accesses guest memory: it may fault, unless the table was walked.
@@ -71,11 +71,12 @@ impl X86_64 {
         let mut mem = if address.base.is_zero() {
             Mem::absolute(0)
         } else {
-            Mem::base(self.read(address.base, A))
+            let avoid = address.index.and_then(|(index, _)| self.in_register(index));
+            Mem::base(self.read(address.base, avoid))
         };
         if let Some((index, shift)) = address.index {
-            // `Costs::indexes` asks for homes.
-            let index = self.read(index, D);
+            // `Costs::indexes` asks for a home for one of them, so this is not the base's scratch register.
+            let index = self.read(index, self.in_register(address.base));
             mem = mem.index(index, scale(shift));
         }
         mem.disp(address.offset).addr32()
@@ -85,6 +86,7 @@ impl X86_64 {
     /// cannot be used, or the access may cross its end.
     fn paged(&mut self, guest: Mem, width: u32, table: i32) -> Mem {
         let cold = self.asm.label();
+        self.release();
         let a = &mut self.asm;
         a.lea32(A, guest);
         a.mov32(D, A);
@@ -103,6 +105,18 @@ impl X86_64 {
         a.add64(D, state(offset::BASE));
         self.draft.interpret_cold(cold, true);
         Mem::base(D).index(A, Scale::X1)
+    }
+
+    /// The scratch register that the operand of a store uses.
+    fn scratch_in(&self, address: Address) -> Option<HostReg> {
+        if self.options.placement == Placement::Paged {
+            return Some(A);
+        }
+        let index = address.index.map(|(index, _)| index);
+        let registers = [Some(address.base), index].into_iter().flatten();
+        registers
+            .filter_map(|reg| self.in_register(reg))
+            .find(|&host| host == A || host == D)
     }
 
     /// The operand of a store, without rdx where what is stored must be fetched into it.

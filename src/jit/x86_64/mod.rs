@@ -1,14 +1,17 @@
 //! The x86-64 backend: guest operations to x86-64 instructions.
 //!
-//! `regs` says where guest registers live, `alu` and `lower` lower operations, `memory` loads and stores, `stubs` has the
-//! way in and out. Guest addresses are computed with the address-size prefix, which wraps at 2^32 as the guest does and
-//! ignores the upper halves of homes; nothing else relies on those halves either.
+//! `regs` says where guest registers live, `scratch` what scratch registers hold besides; `alu`, `muldiv` and `lower` lower
+//! operations, `memory` loads and stores; `stubs` has the way in and out. Guest addresses are computed with the
+//! address-size prefix, which wraps at 2^32 as the guest does and ignores the upper halves of homes; nothing else relies
+//! on those halves either.
 
 mod alu;
 mod costs;
 mod lower;
 mod memory;
+mod muldiv;
 mod regs;
+mod scratch;
 mod stubs;
 
 use super::arena::offset;
@@ -28,7 +31,11 @@ pub struct X86_64 {
     asm: Assembler,
     draft: Draft<Label>,
     blocks: Vec<Label>,
-    special_divisions: Vec<alu::SpecialDivision>,
+    special_divisions: Vec<muldiv::SpecialDivision>,
+    reloads: Vec<scratch::Reload>,
+    held: scratch::Held,
+    /// The guest register whose value the zero and sign flags tell of, and the offset where they do.
+    flags: Option<(Reg, usize)>,
     /// Where a call leaves the code for the engine.
     exit: CodeOffset,
 }
@@ -46,6 +53,9 @@ impl X86_64 {
             draft: Draft::new(CodeOffset(0)),
             blocks: Vec::new(),
             special_divisions: Vec::new(),
+            reloads: Vec::new(),
+            held: scratch::Held::default(),
+            flags: None,
             exit: CodeOffset(0),
         }
     }
@@ -54,8 +64,27 @@ impl X86_64 {
         self.asm.offset()
     }
 
-    /// Where a guest register other than x0 is, as an operand.
-    fn rm(&self, reg: Reg) -> Rm {
+    /// The guest register whose value the zero and sign flags tell of.
+    fn flags(&self) -> Option<Reg> {
+        self.flags
+            .filter(|&(_, at)| at == self.here())
+            .map(|(reg, _)| reg)
+    }
+
+    /// What was just emitted set the flags by the value of `reg`.
+    fn flags_tell(&mut self, reg: Reg) {
+        self.flags = Some((reg, self.here()));
+    }
+
+    /// Emits what leaves the flags alone, and writes no guest register but `rd`.
+    fn keeping_flags(&mut self, rd: Option<Reg>, emit: impl FnOnce(&mut Self)) {
+        let flags = self.flags().filter(|&reg| Some(reg) != rd);
+        emit(self);
+        self.flags = flags.map(|reg| (reg, self.here()));
+    }
+
+    /// Where a guest register other than x0 lives, as an operand to write to.
+    fn slot(&self, reg: Reg) -> Rm {
         match self.homes.of(reg) {
             Home::Host(host) => Rm::Reg(host),
             Home::InCpu | Home::Zero => Rm::Mem(state_x(reg)),
@@ -67,40 +96,6 @@ impl X86_64 {
         match self.homes.of(reg) {
             Home::Host(host) => Some(host),
             Home::InCpu | Home::Zero => None,
-        }
-    }
-
-    /// The register that holds a guest register's value, loaded into `scratch` if it has no home.
-    fn read(&mut self, reg: Reg, scratch: HostReg) -> HostReg {
-        match self.homes.of(reg) {
-            Home::Host(host) => host,
-            Home::InCpu | Home::Zero => {
-                self.fetch(scratch, reg);
-                scratch
-            }
-        }
-    }
-
-    /// d = the value of a guest register.
-    fn fetch(&mut self, d: HostReg, reg: Reg) {
-        match self.homes.of(reg) {
-            Home::Zero => self.asm.xor32(d, d),
-            Home::Host(host) if host == d => {}
-            Home::Host(_) | Home::InCpu => self.asm.mov32(d, self.rm(reg)),
-        }
-    }
-
-    /// The register to compute a guest register's value in; [`X86_64::written`] then puts it in its place.
-    fn dest(&self, reg: Reg, scratch: HostReg) -> HostReg {
-        self.host(reg).unwrap_or(scratch)
-    }
-
-    /// The value of `reg` is in `host`.
-    fn written(&mut self, reg: Reg, host: HostReg) {
-        match self.homes.of(reg) {
-            Home::InCpu => self.asm.mov32_mr(state_x(reg), host),
-            Home::Host(home) if home != host => self.asm.mov32(home, host),
-            Home::Host(_) | Home::Zero => {}
         }
     }
 
