@@ -255,8 +255,14 @@ impl Memory {
     /// The fault at the first byte that is not mapped; nothing is written then.
     pub fn poke(&mut self, addr: u32, bytes: &[u8]) -> Result<(), Fault> {
         let len = length(bytes, addr, Access::Write)?;
+        let wraps = addr.checked_add(len).is_none();
         self.transfer(addr, len, Access::Read, |table, page, offset, done, n| {
-            table.copy_in(page, offset, &bytes[done..done + n]);
+            match done {
+                _ if wraps => table.copy_in(page, offset, &bytes[done..done + n]),
+                // All pages are ready, and the host opens and closes them in one turn.
+                0 => table.copy_in_run(page, offset, bytes),
+                _ => {}
+            }
         })
         .map_err(|fault| Fault {
             access: Access::Write,

@@ -187,13 +187,13 @@ impl Table {
         }
         let done = self
             .supply(first, &old)
-            .and_then(|()| self.apply(first, pages));
+            .and_then(|()| self.apply(first, pages, &old));
         if done.is_err() {
             let refused = self.flags[run.clone()].to_vec();
             self.flags[run].copy_from_slice(&old);
             // What was granted before the refusal is taken back as far as the host lets us.
             let _ = self.supply(first, &refused);
-            let _ = self.apply(first, pages);
+            let _ = self.apply(first, pages, &[]);
         }
         done
     }
@@ -203,7 +203,7 @@ impl Table {
         for &(first, pages) in runs {
             let run = first as usize..(first + pages) as usize;
             self.flags[run.clone()].fill(0);
-            self.apply(first, pages)?;
+            self.apply(first, pages, &[])?;
             if let Backing::Paged { read, .. } = &mut self.backing {
                 read[run].fill(0);
             } else {
@@ -279,8 +279,9 @@ impl Table {
         Ok(())
     }
 
-    /// Makes what emitted code can reach follow from the flags of a run of pages.
-    fn apply(&mut self, first: u32, pages: u32) -> Result<(), MemoryError> {
+    /// Makes what emitted code can reach follow from the flags of a run of pages. What it could reach before follows
+    /// from the flags `old`, where they are given.
+    fn apply(&mut self, first: u32, pages: u32, old: &[u8]) -> Result<(), MemoryError> {
         let allowed = |flags: u8| {
             if flags & RESIDENT == 0 {
                 Protection::None
@@ -301,13 +302,20 @@ impl Table {
             }
             Backing::Window { .. } => {
                 let mut page = first;
+                let change = |flags: &[u8], page: u32| {
+                    let before = old.get((page - first) as usize).copied();
+                    let now = allowed(flags[page as usize]);
+                    (before.map(allowed) != Some(now)).then_some(now)
+                };
                 while page < end {
-                    let protection = allowed(self.flags[page as usize]);
+                    let protection = change(&self.flags, page);
                     let start = page;
-                    while page < end && allowed(self.flags[page as usize]) == protection {
+                    while page < end && change(&self.flags, page) == protection {
                         page += 1;
                     }
-                    self.protect_window(start, page - start, protection)?;
+                    if let Some(protection) = protection {
+                        self.protect_window(start, page - start, protection)?;
+                    }
                 }
                 Ok(())
             }
@@ -385,25 +393,50 @@ impl Table {
         unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
     }
 
+    /// Whether the host lets nobody write to the page.
+    fn is_closed(&self, page: u32) -> bool {
+        let flags = self.flags[page as usize];
+        (flags & WRITE == 0 || flags & CODE != 0) && self.is_window()
+    }
+
+    /// Copies bytes into resident pages that follow each other, whatever the guest's permissions.
+    pub(super) fn copy_in_run(&mut self, first: u32, offset: usize, bytes: &[u8]) {
+        let pages = count((offset + bytes.len()).div_ceil(PAGE_SIZE as usize));
+        let closed = (first..first + pages).any(|page| self.is_closed(page));
+        if closed {
+            let opened = self.protect_window(first, pages, Protection::ReadWrite);
+            assert!(opened.is_ok(), "the host refused to open pages");
+        }
+        let (mut page, mut offset, mut rest) = (first, offset, bytes);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(PAGE_SIZE as usize - offset));
+            self.copy_to_open(page, offset, now);
+            (page, offset, rest) = (page + 1, 0, later);
+        }
+        if closed {
+            let applied = self.apply(first, pages, &[]);
+            assert!(applied.is_ok(), "the host refused to close pages");
+        }
+    }
+
     /// Copies bytes into a resident page, whatever the guest's permissions.
     #[inline]
     pub(super) fn copy_in(&mut self, page: u32, offset: usize, bytes: &[u8]) {
-        assert!(offset + bytes.len() <= PAGE_SIZE as usize);
-        let flags = self.flags[page as usize];
-        let read_only = (flags & WRITE == 0 || flags & CODE != 0)
-            && matches!(self.backing, Backing::Window { .. });
-        if read_only {
-            let opened = self.protect_window(page, 1, Protection::ReadWrite);
-            assert!(opened.is_ok(), "the host refused to open a page");
+        if self.is_closed(page) {
+            self.copy_in_run(page, offset, bytes);
+        } else {
+            self.copy_to_open(page, offset, bytes);
         }
+    }
+
+    /// Copies bytes into a resident page that the host lets us write to.
+    #[inline]
+    fn copy_to_open(&mut self, page: u32, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= PAGE_SIZE as usize);
         let to = self.page_ptr(page).wrapping_add(offset);
         // SAFETY: `page_ptr` gives the start of 4 KiB of ours, writable now, and the range is inside; `bytes` is
         // Rust memory, so the two do not overlap. Guest memory is never borrowed as a Rust reference.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
-        if read_only {
-            let closed = self.protect_window(page, 1, Protection::Read);
-            assert!(closed.is_ok(), "the host refused to close a page");
-        }
     }
 }
 
