@@ -304,13 +304,13 @@ impl Observers {
             let finished = tracer.finish(badly);
             finished.map_err(|error| Failure::own(format_args!("cannot write the trace: {error}")))
         });
-        let stats = Stats::new(machine, load, run);
+        let stats = || Stats::new(machine, load, run);
         if self.time {
-            say(&stats.line());
+            say(&stats().line());
         }
         let mut results = vec![
             traced,
-            show_as(self.args.stats, || stats.to_string(), || json_line(&stats)),
+            show_as(self.args.stats, || stats().to_string(), || json_line(&stats())),
             show_as(
                 self.args.dump_regs,
                 || dump::registers(machine.cpu()),
