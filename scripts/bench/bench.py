@@ -11,12 +11,14 @@ import programs
 from classes import classes
 from growth import growth
 from measure import Runner
+from syscalls import syscalls
 
 SECTIONS = {
     "times": ("Time", modes.times),
     "expansion": ("ARM64 expansion", modes.expansion),
     "hello": ("Hello world", modes.hello),
     "short_total": ("Short programs", modes.short_total),
+    "syscalls": ("System calls", syscalls),
     "growth": ("Growth", growth),
     "classes": ("Where instructions go", classes),
 }
@@ -33,6 +35,7 @@ def parse():
     mode.add_argument("--expansion", action="store_true", help="ARM64 instructions a guest instruction")
     mode.add_argument("--hello", action="store_true", help="hello world as a whole process")
     mode.add_argument("--short-total", action="store_true", help="all short runs together")
+    mode.add_argument("--syscalls", action="store_true", help="what a system call costs")
     mode.add_argument("--growth", action="store_true", help="time and memory against work, code, memory")
     mode.add_argument("--classes", action="store_true", help="host instructions by guest class")
     mode.add_argument("--all", action="store_true", help="all of these")

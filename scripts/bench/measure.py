@@ -35,12 +35,12 @@ class Runner:
     def path(self, name):
         return Path(self.folder.name) / name
 
-    def run(self, command, runs=1, stdin="/dev/null"):
-        """Samples, and what the runs wrote to stdout."""
+    def run(self, command, runs=1, stdin="/dev/null", stdout=None):
+        """Samples, and what the runs wrote to stdout, or nothing where that went to a file of the caller's."""
         cwd = self.path("cwd")
         cwd.mkdir(exist_ok=True)
         times, out, err = self.path("times"), self.path("out"), self.path("err")
-        with open(stdin, "rb") as given, open(out, "wb") as to, open(err, "wb") as error:
+        with open(stdin, "rb") as given, open(stdout or out, "wb") as to, open(err, "wb") as error:
             subprocess.run(
                 [self.spawn, str(runs), str(times), *command],
                 cwd=cwd, stdin=given, stdout=to, stderr=error, check=True,
@@ -50,7 +50,7 @@ class Runner:
             wall, user, system, peak, status = map(int, line.split())
             status = status >> 8 & 0xFF if status & 0x7F == 0 else 128 + (status & 0x7F)
             samples.append(Sample(wall / 1e9, user / 1e6, system / 1e6, peak, status))
-        return samples, out.read_bytes()
+        return samples, b"" if stdout else out.read_bytes()
 
     def program(self, engine, program):
         """One run of a program of the manifest; a wrong result is reported."""
