@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{engines, fixtures, run, rvjit, stderr, stdout};
+use common::{AS_IT_IS, engines, fixtures, run, rvjit, stderr, stdout};
 use std::fs;
 
 /// A line of `fixtures/MANIFEST`.
@@ -84,7 +84,8 @@ fn problems(row: &Row, options: &[&str]) -> Vec<String> {
 fn every_fixture(name: &str) {
     let rows = manifest();
     assert!(rows.len() > 40, "{} fixtures", rows.len());
-    let Some(engine) = engines().into_iter().find(|engine| engine.name == name) else {
+    let mut all = engines().into_iter().chain([AS_IT_IS]);
+    let Some(engine) = all.find(|engine| engine.name == name) else {
         assert!(name.starts_with("jit") && !rvjit::machine::JIT_AVAILABLE);
         return;
     };
@@ -112,7 +113,7 @@ macro_rules! on_engines {
 
         #[test]
         fn no_engine_is_left_out() {
-            for engine in engines() {
+            for engine in engines().into_iter().chain([AS_IT_IS]) {
                 assert!([$($engine),*].contains(&engine.name), "{}", engine.name);
             }
         }
@@ -126,4 +127,5 @@ on_engines! {
     jit_paged: "jit, paged",
     jit_window: "jit, window",
     jit_identity: "jit, identity",
+    as_it_is: "as it is",
 }

@@ -357,7 +357,7 @@ fn with_pid(args: &[&str], folder: &Path) -> (u32, std::process::ExitStatus) {
 #[test]
 fn perf_gets_names() {
     let dir = tempfile::tempdir().unwrap();
-    let (pid, status) = with_pid(&["--perf", "map"], dir.path());
+    let (pid, status) = with_pid(&["--hot=0", "--perf", "map"], dir.path());
     assert!(status.success());
     let file = format!("/tmp/perf-{pid}.map");
     let text = fs::read_to_string(&file).unwrap();
@@ -372,7 +372,7 @@ fn perf_gets_names() {
         "{text}"
     );
 
-    let (pid, status) = with_pid(&["--perf", "jitdump"], dir.path());
+    let (pid, status) = with_pid(&["--hot=0", "--perf", "jitdump"], dir.path());
     assert!(status.success());
     let bytes = fs::read(dir.path().join(format!("jit-{pid}.dump"))).unwrap();
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());

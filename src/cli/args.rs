@@ -53,6 +53,9 @@ pub(super) struct RunArgs {
     /// The most memory for translated code
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) code_cache: Option<u64>,
+    /// How often code is interpreted before it is translated
+    #[arg(long, value_name = "N")]
+    pub(super) hot: Option<u8>,
     /// How translated code reaches the program's memory
     #[arg(long, value_name = "PLACEMENT", default_value = "auto")]
     pub(super) placement: PlacementArg,
@@ -94,6 +97,34 @@ pub(super) struct RunArgs {
     /// The program, and behind it its own arguments as they are
     #[arg(required = true, trailing_var_arg = true, value_names = ["PROG", "ARGS"])]
     pub(super) command_line: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// What `rvjit run PROG ARGS` means, without any option. Most runs are such, and building the definition of all
+    /// options takes as long as a short program.
+    pub(super) fn plain(command_line: Vec<OsString>) -> RunArgs {
+        RunArgs {
+            engine: EngineArg(EngineKind::Auto),
+            memory: Pages((64 << 20) / PAGE_SIZE),
+            stack: 8 << 20,
+            code_cache: None,
+            hot: None,
+            placement: PlacementArg(None),
+            argv0: None,
+            env: Vec::new(),
+            dir: Vec::new(),
+            max_insns: None,
+            timeout: None,
+            strict_align: false,
+            strace: false,
+            time: false,
+            report: None,
+            signature: None,
+            color: ColorArg::Auto,
+            observe: ObserveArgs::default(),
+            command_line,
+        }
+    }
 }
 
 const EXIT_STATUSES: &str = "\

@@ -12,7 +12,7 @@ mod observe;
 mod run;
 
 use crate::exit_status::OWN_ERROR;
-use args::{Cli, Command};
+use args::{Cli, Command, RunArgs};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -39,11 +39,13 @@ impl Failure {
 
 /// Runs the command with these arguments, the first of which is its own name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let log = env_logger::Env::new().filter_or("RVJIT_LOG", "off");
-    // Fails only where a logger is set already.
-    let _ = env_logger::Builder::from_env(log).try_init();
+    if std::env::var_os("RVJIT_LOG").is_some() {
+        let log = env_logger::Env::new().filter_or("RVJIT_LOG", "off");
+        // Fails only where a logger is set already.
+        let _ = env_logger::Builder::from_env(log).try_init();
+    }
     let args = with_run(args.into_iter().collect());
-    let result = match Cli::try_parse_from(&args) {
+    let result = match parse(&args) {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run::run(*args),
             Command::Disasm(args) => disasm::disasm(&args),
@@ -57,6 +59,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         say(&failure.message);
         failure.status
     }))
+}
+
+/// What was typed.
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    match args {
+        [_, run, program, rest @ ..]
+            if run == "run"
+                && !program.is_empty()
+                && !program.as_encoded_bytes().starts_with(b"-")
+                && !rest.iter().any(|arg| arg == "--") =>
+        {
+            let command = Command::Run(Box::new(RunArgs::plain(args[2..].to_vec())));
+            Ok(Cli { command })
+        }
+        _ => Cli::try_parse_from(args),
+    }
 }
 
 /// Writes a line to standard error. Nobody can be told when that fails.
@@ -127,6 +145,27 @@ fn usage(error: &clap::Error, command: Option<&OsString>) -> Result<u8, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_without_options_means_what_clap_says() {
+        let rows: [&[&str]; 6] = [
+            &["prog"],
+            &["prog", "--time", "-x", "", "run"],
+            &["dir/prog", "a b"],
+            &["prog", "--", "x"],
+            &["--", "prog"],
+            &[""],
+        ];
+        for row in rows {
+            let typed = ["rvjit", "run"].iter().chain(row).map(OsString::from);
+            let typed: Vec<OsString> = typed.collect();
+            let text = |parsed: Result<Cli, clap::Error>| match parsed {
+                Ok(cli) => format!("{cli:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(text(parse(&typed)), text(Cli::try_parse_from(&typed)));
+        }
+    }
 
     #[test]
     fn run_is_implied() {

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "To see inside")]
 pub(super) struct ObserveArgs {
     /// Shows on standard error what the run took and what the engine did
@@ -109,8 +109,9 @@ impl ValueEnum for KindArg {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
+    #[default]
     Text,
     Json,
     Spike,
@@ -310,7 +311,11 @@ impl Observers {
         }
         let mut results = vec![
             traced,
-            show_as(self.args.stats, || stats().to_string(), || json_line(&stats())),
+            show_as(
+                self.args.stats,
+                || stats().to_string(),
+                || json_line(&stats()),
+            ),
             show_as(
                 self.args.dump_regs,
                 || dump::registers(machine.cpu()),

@@ -78,6 +78,8 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         };
         failures.extend(write_json(&path, &report).err());
     }
+    // The system takes everything back with the process, in less time than it takes piece by piece.
+    std::mem::forget(machine);
     match failures.pop() {
         None => Ok(exit.status()),
         Some(last) => {
@@ -142,6 +144,7 @@ fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
         memory_pages: args.memory.0,
         stack_size: args.stack,
         code_cache,
+        hot: args.hot,
         strict_align: args.strict_align,
         args: guest_args,
         env: args.env.into_iter().map(OsString::into_vec).collect(),

@@ -99,6 +99,15 @@ impl Interpreter {
 /// Why it was not executed: `Ecall`, `Ebreak`, `Trap` or `Fault`. Registers, pc and `instret` are then as before, and
 /// memory holds what it held.
 pub fn step(cpu: &mut Cpu, memory: &mut Memory) -> Result<(), Stop> {
+    step_insn(cpu, memory).map(|_| ())
+}
+
+/// As [`step`]; returns what was executed.
+///
+/// # Errors
+/// As [`step`].
+#[inline]
+pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
     // Jumps are checked before they are taken; only an entry point can be misaligned.
     check_target(cpu.pc)?;
     let word = memory.fetch(cpu.pc).map_err(Stop::Fault)?;
@@ -188,7 +197,7 @@ pub fn step(cpu: &mut Cpu, memory: &mut Memory) -> Result<(), Stop> {
         Insn::Ebreak => return Err(Stop::Ebreak),
     };
     cpu.instret += 1;
-    Ok(())
+    Ok(insn)
 }
 
 /// The target of a taken jump, where it is one (Unprivileged spec 2.5: IALIGN is 32 without the C extension).

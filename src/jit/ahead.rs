@@ -6,7 +6,7 @@
 
 use super::arena::JumpTableKind;
 use super::backend::{Backend, CodeOffset, Options, Output, Stubs};
-use super::region::{Region, discover};
+use super::region::{Finder, Region};
 use super::translate::{Mode, translate};
 use super::{arm64, x86_64};
 use crate::memory::{Memory, Placement};
@@ -210,13 +210,14 @@ fn with<B: Backend>(
     let stubs = backend.stubs();
     let mut code = stubs.code.clone();
     let mut pieces: Vec<Vec<Piece>> = Vec::new();
+    let mut items = Vec::new();
     for range in ranges {
         let mut of_range = Vec::new();
         for region in regions(memory, range) {
             let at = place(code.len());
-            let mut output = translate(&mut backend, &region, at, mode);
+            let mut output = translate(&mut backend, &region, at, mode, &mut items);
             if output.too_far {
-                output = translate(&mut backend, &region, at, mode);
+                output = translate(&mut backend, &region, at, mode, &mut items);
             }
             let start = code.len();
             code.append(&mut output.code);
@@ -246,6 +247,7 @@ fn regions(memory: &mut Memory, range: &Range<u32>) -> Vec<Region> {
     let index = |pc: u32| (pc.wrapping_sub(range.start) / 4) as usize;
     let mut covered = vec![false; len];
     let mut found = Vec::new();
+    let mut finder = Finder::default();
     let mut first = 0;
     loop {
         while covered.get(first) == Some(&true) {
@@ -259,11 +261,12 @@ fn regions(memory: &mut Memory, range: &Range<u32>) -> Vec<Region> {
             .wrapping_add(4 * u32::try_from(first).unwrap_or(0));
         // Of a region that lies between others, only the gap is translated.
         let known = |pc: u32| covered.get(index(pc)).is_none_or(|done| *done);
-        let region = discover(entry, memory, known);
+        let mut region = Region::default();
+        finder.find(&mut region, entry, memory, known, |_| true);
         let mut any = false;
         for block in &region.blocks {
-            for n in 0..block.insns.len() {
-                if let Some(done) = covered.get_mut(index(block.address_of(n))) {
+            for pc in (block.pc..).step_by(4).take(block.len()) {
+                if let Some(done) = covered.get_mut(index(pc)) {
                     any |= !*done;
                     *done = true;
                 }
@@ -287,11 +290,14 @@ fn link<'a, B: Backend>(
         .clone()
         .flat_map(|piece| piece.output.entries.iter().copied())
         .collect();
+    let mut patches = Vec::new();
     for link in pieces.flat_map(|piece| &piece.output.links) {
         let Some(&to) = entries.get(&link.target) else {
             continue;
         };
-        for patch in backend.relink(link, Some(to)) {
+        patches.clear();
+        backend.relink(link, Some(to), &mut patches);
+        for patch in &patches {
             let (at, len) = (patch.at.0 as usize, patch.len as usize);
             if let Some(bytes) = code.get_mut(at..at + len) {
                 bytes.copy_from_slice(&patch.bytes[..len]);
@@ -326,17 +332,15 @@ fn function(host: Host, code: &[u8], range: &Range<u32>, pieces: &[Piece]) -> Fu
             at += len;
         }
         let words: HashMap<u32, u32> = region
-            .source
+            .runs
             .iter()
-            .flat_map(|(start, words)| {
-                (0..)
-                    .zip(words)
-                    .map(|(n, word)| (start.wrapping_add(4 * n), *word))
+            .flat_map(|run| {
+                let words = &region.words[run.first as usize..][..run.len as usize];
+                (run.pc..).step_by(4).zip(words.iter().copied())
             })
             .collect();
         for block in &region.blocks {
-            for n in 0..block.insns.len() {
-                let pc = block.address_of(n);
+            for pc in (block.pc..).step_by(4).take(block.len()) {
                 let word = words.get(&pc).copied();
                 lines.push(Line {
                     pc,

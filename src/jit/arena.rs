@@ -3,11 +3,13 @@
 //! The register points at the table, and the state lies just below, where short negative offsets reach it. The jump
 //! table takes a guest pc to host code. Its sparse form has a slot for every 32-bit value of `ror pc, 2`: 32 GiB of
 //! address space of which only the pages in use cost memory. Misaligned targets land in the upper three quarters, which
-//! cannot be read: the jump itself faults, and is interpreted. An empty slot is 0, and the fault of having jumped there
-//! is a miss. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
+//! cannot be read: the jump itself faults, and is interpreted. The empty slots of a guest page that code was made from
+//! lead to a stub, which leaves; those of other pages are 0, and the fault of having jumped there is a miss as well, but
+//! costs microseconds. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
 //! by the code.
 #![expect(unsafe_code, reason = "emitted code reads and writes this memory")]
 
+use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
 use crate::sys::mmap::{Mapping, Protection};
 use std::io;
 
@@ -75,6 +77,8 @@ pub mod offset {
     pub const WRITE_TABLE: i32 = below(offset_of!(State, write_table));
     /// [`State::read_table`].
     pub const READ_TABLE: i32 = below(offset_of!(State, read_table));
+    /// [`State::missed`].
+    pub const MISSED: i32 = below(offset_of!(State, missed));
     /// [`State::exit_at`].
     pub const EXIT_AT: i32 = below(offset_of!(State, exit_at));
     /// [`State::x`].
@@ -82,14 +86,19 @@ pub mod offset {
 }
 
 /// [`State::exit_at`] after an indirect jump to an empty slot of the sparse table.
-pub const EXIT_MISSED: u64 = 1;
+pub const EXIT_MISSED: u8 = 1;
 
 /// Owner of the state and the jump table.
 #[derive(Debug)]
 pub struct Arena {
     mapping: Mapping,
     kind: JumpTableKind,
-    filled: Vec<u32>,
+    /// Where an empty slot of the sparse table leads.
+    missed: u64,
+    /// The guest pages whose slots in the sparse table are not zeros.
+    pages: Vec<u32>,
+    /// Whether slots of the hashed table were set.
+    in_use: bool,
 }
 
 impl Arena {
@@ -110,7 +119,9 @@ impl Arena {
         let mut arena = Arena {
             mapping,
             kind,
-            filled: Vec::new(),
+            missed: 0,
+            pages: Vec::new(),
+            in_use: false,
         };
         arena.reset_hashed();
         Ok(arena)
@@ -148,23 +159,52 @@ impl Arena {
         self.base().cast::<u64>().wrapping_add(index)
     }
 
-    /// Lets indirect jumps to `pc` find `host`.
-    pub fn set(&mut self, pc: u32, host: usize) {
-        let slot = self.slot(pc);
+    /// Tells the host address of the stub for empty slots of the sparse table, before any is set.
+    pub fn set_missed(&mut self, stub: usize) {
+        self.missed = stub as u64;
+    }
+
+    /// Makes jumps to the page of `pc` miss quickly where they miss.
+    pub fn expect(&mut self, pc: u32) {
+        let slot = self.slot(pc & !3);
         match self.kind {
             // SAFETY: every 32-bit index lies inside the sparse table, which is readable and writable.
+            JumpTableKind::Sparse if unsafe { slot.read() } == 0 => {
+                self.pages.push(pc >> PAGE_SHIFT);
+                self.empty(pc >> PAGE_SHIFT);
+            }
+            JumpTableKind::Sparse => {}
+            JumpTableKind::Hashed => self.in_use = true,
+        }
+    }
+
+    /// Makes all jumps to a page miss.
+    fn empty(&mut self, page: u32) {
+        for pc in (page << PAGE_SHIFT..)
+            .step_by(4)
+            .take(PAGE_SIZE as usize / 4)
+        {
+            self.clear(pc);
+        }
+    }
+
+    /// Lets indirect jumps to `pc` find `host`.
+    pub fn set(&mut self, pc: u32, host: usize) {
+        self.expect(pc);
+        let slot = self.slot(pc);
+        match self.kind {
+            // SAFETY: as in `expect`.
             JumpTableKind::Sparse => unsafe { slot.write(host as u64) },
             JumpTableKind::Hashed => self.set_hashed(slot, pc, host as u64),
         }
-        self.filled.push(pc);
     }
 
     /// Lets indirect jumps to `pc` miss.
     pub fn clear(&mut self, pc: u32) {
         let slot = self.slot(pc);
         match self.kind {
-            // SAFETY: as in `set`.
-            JumpTableKind::Sparse => unsafe { slot.write(0) },
+            // SAFETY: as in `expect`.
+            JumpTableKind::Sparse => unsafe { slot.write(self.missed) },
             // SAFETY: the slot's first word lies inside the table.
             JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
                 // The host address stays: code may just have compared the key, and be about to use it.
@@ -177,10 +217,18 @@ impl Arena {
 
     /// Empties the table.
     pub fn clear_all(&mut self) {
-        for pc in std::mem::take(&mut self.filled) {
-            self.clear(pc);
+        let pages = std::mem::take(&mut self.pages);
+        for &page in &pages {
+            self.empty(page);
         }
-        self.reset_hashed();
+        self.pages = pages;
+        if std::mem::take(&mut self.in_use) {
+            for key in 0..HASHED_SLOTS {
+                let slot = self.base().cast::<u64>().wrapping_add(2 * key);
+                // SAFETY: inside the hashed table. As in `clear`, the host address stays.
+                unsafe { slot.write(1) };
+            }
+        }
     }
 
     fn set_hashed(&mut self, slot: *mut u64, key: u32, host: u64) {
@@ -220,6 +268,24 @@ mod tests {
         }
         arena.clear_all();
         assert_eq!(read(&arena, 0x8000_0000), 0);
+    }
+
+    #[test]
+    fn empty_slots_near_code_lead_to_the_stub() {
+        let mut arena = Arena::new(JumpTableKind::Sparse).unwrap();
+        arena.set_missed(0x77);
+        assert_eq!(read(&arena, 0x1_0000), 0);
+        arena.set(0x1_0004, 0x1234);
+        for pc in [0x1_0000, 0x1_0008, 0x1_0ffc] {
+            assert_eq!(read(&arena, pc), 0x77);
+        }
+        assert_eq!(read(&arena, 0x1_1000), 0, "the next page");
+        arena.expect(0x1_1ffc);
+        assert_eq!(read(&arena, 0x1_1000), 0x77);
+        arena.expect(0x1_0008);
+        assert_eq!(read(&arena, 0x1_0004), 0x1234, "what is set stays");
+        arena.clear_all();
+        assert_eq!(read(&arena, 0x1_0004), 0x77);
     }
 
     #[test]

@@ -123,6 +123,20 @@ pub struct Output {
     pub too_far: bool,
 }
 
+impl Output {
+    /// Empties it, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.code.clear();
+        self.entries.clear();
+        self.sites.clear();
+        self.links.clear();
+        self.map.clear();
+        self.deferred.clear();
+        self.deferred.push(Vec::new());
+        self.too_far = false;
+    }
+}
+
 /// How a backend is to emit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -148,6 +162,8 @@ pub struct Stubs {
     /// Where a fault handler continues: stores the homes and returns from `enter`. The handler has set
     /// [`super::arena::State::exit_at`].
     pub leave: CodeOffset,
+    /// Where an indirect jump to an empty slot of the sparse table goes: notes the target, and leaves.
+    pub missed: CodeOffset,
 }
 
 /// A host. The registers given may be x0 only where said; immediates are any 32 bits.
@@ -159,6 +175,8 @@ pub trait Backend: super::optimize::Costs {
     fn begin(&mut self, at: CodeOffset, blocks: usize);
     /// Ends it: emits the cold code and resolves what is open.
     fn finish(&mut self) -> Output;
+    /// Takes an output back: the next one needs no new memory then.
+    fn recycle(&mut self, output: Output);
 
     /// A block begins here.
     fn block(&mut self, label: BlockLabel, pc: u32);
@@ -217,6 +235,6 @@ pub trait Backend: super::optimize::Costs {
     /// Length and text of the instruction that `code` begins with.
     fn disassemble(code: &[u8], address: u64) -> (usize, String);
 
-    /// The patches that point a link at `to`, or back at its cold code.
-    fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch>;
+    /// Adds the patches that point a link at `to`, or back at its cold code.
+    fn relink(&self, link: &Link, to: Option<CodeOffset>, patches: &mut Vec<Patch>);
 }

@@ -1,38 +1,18 @@
 //! What is translated: regions, where code enters and leaves them, which links point where, which guest pages they
 //! were read from.
 
-use super::backend::{CodeOffset, Event, Link, Output};
-use super::region::Region;
+use super::backend::{CodeOffset, Event, Link, Output, Position, Site};
+use super::op::Op;
+use super::places::Places;
+use super::region::{Region, Run};
 use crate::memory::{CodeWrite, Memory, PAGE_SHIFT, PAGE_SIZE};
 use crate::rv32::Insn;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
 
 /// Stores to a page of code that hit none of it, before the page is no longer watched: from then on only `fence.i`
 /// makes changes of it visible, as the specification has it.
 const FALSE_HITS: u32 = 64;
-
-/// Hashes guest addresses: one multiplication, since they are no adversary's keys to anything but time.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct PcHasher(u64);
-
-impl Hasher for PcHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(u32::from(byte));
-        }
-    }
-    fn write_u32(&mut self, n: u32) {
-        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 29;
-    }
-}
-
-/// A map by guest address or page.
-pub type PcMap<V> = HashMap<u32, V, BuildHasherDefault<PcHasher>>;
 
 /// A region that was translated.
 #[derive(Debug)]
@@ -41,45 +21,35 @@ pub struct Translated {
     pub start: CodeOffset,
     /// Bytes of code.
     pub len: u32,
-    /// What the backend gave, without the code.
-    pub output: Output,
-    /// The guest words it was made from.
-    pub source: Vec<(u32, Vec<u32>)>,
-    /// False once the guest changed those words.
+    /// Where the code that is hardly ever executed begins.
+    cold: CodeOffset,
+    /// False once the guest changed the words that it was made from.
     pub live: bool,
+    /// Its parts of what [`Cache`] keeps of all regions.
+    runs: Range<usize>,
+    entries: Range<usize>,
+    map: Range<usize>,
+    deferred: usize,
 }
 
-impl Translated {
-    /// Guest instructions.
-    #[must_use]
-    pub fn guest_insns(&self) -> usize {
-        self.source.iter().map(|(_, words)| words.len()).sum()
-    }
-
-    fn pages(&self) -> impl Iterator<Item = u32> + '_ {
-        self.source.iter().flat_map(|(start, words)| {
-            let last = words.len().saturating_sub(1) as u64 * 4 + u64::from(*start);
-            let last = u32::try_from(last).unwrap_or(u32::MAX);
-            start >> PAGE_SHIFT..=last >> PAGE_SHIFT
-        })
-    }
-
-    fn touches(&self, write: CodeWrite) -> bool {
-        self.source.iter().any(|(start, words)| {
-            let from_start = write.addr.wrapping_sub(*start);
-            let to_write = start.wrapping_sub(write.addr);
-            (from_start as usize) < words.len() * 4 || to_write < write.len
-        })
-    }
-
-    fn unchanged(&self, memory: &mut Memory) -> bool {
-        self.source.iter().all(|(start, words)| {
-            (*start..)
-                .step_by(4)
-                .zip(words)
-                .all(|(pc, &word)| memory.fetch(pc) == Ok(word))
-        })
-    }
+/// See the module's description.
+///
+/// What is kept of regions stands in lists of all of them, one region behind the other, so that a region costs no
+/// allocations of its own.
+#[derive(Debug, Default)]
+pub struct Cache {
+    regions: Vec<Translated>,
+    places: Places,
+    /// By place.
+    sites: Vec<Site>,
+    entries: Vec<(u32, CodeOffset)>,
+    map: Vec<(u32, CodeOffset)>,
+    deferred: Vec<Vec<Op>>,
+    /// What regions were made from; `first` is an index in `words`.
+    runs: Vec<Run>,
+    words: Vec<u32>,
+    pages: BTreeMap<u32, CodePage>,
+    has_mixed_pages: bool,
 }
 
 #[derive(Debug, Default)]
@@ -90,39 +60,63 @@ struct CodePage {
     mixed: bool,
 }
 
-/// See the module's description.
-#[derive(Debug, Default)]
-pub struct Cache {
-    regions: Vec<Translated>,
-    entries: PcMap<CodeOffset>,
-    /// All links by target, pointed at code or not.
-    links: PcMap<Vec<Link>>,
-    pages: PcMap<CodePage>,
-    has_mixed_pages: bool,
+/// The pages that a run touches.
+fn pages(run: &Run) -> RangeInclusive<u32> {
+    let last = run.pc.wrapping_add(4 * run.len.saturating_sub(1));
+    run.pc >> PAGE_SHIFT..=last >> PAGE_SHIFT
 }
 
 impl Cache {
     /// Where the code of a guest address begins.
     #[must_use]
     pub fn entry(&self, pc: u32) -> Option<CodeOffset> {
-        self.entries.get(&pc).copied()
+        self.places.code(pc)
     }
 
     /// All links to a guest address.
-    #[must_use]
-    pub fn links_to(&self, pc: u32) -> &[Link] {
-        self.links.get(&pc).map_or(&[], Vec::as_slice)
+    pub fn links_to(&self, pc: u32) -> impl Iterator<Item = &Link> {
+        self.places.links_to(pc)
     }
 
     /// All links.
     pub fn all_links(&self) -> impl Iterator<Item = &Link> {
-        self.links.values().flatten()
+        self.places.links()
     }
 
     /// All regions, also those that are no longer live.
     #[must_use]
     pub fn regions(&self) -> &[Translated] {
         &self.regions
+    }
+
+    /// Guest address and place of a region's block heads.
+    #[must_use]
+    pub fn entries(&self, region: &Translated) -> &[(u32, CodeOffset)] {
+        &self.entries[region.entries.clone()]
+    }
+
+    /// Where the code of each guest instruction of a region begins.
+    #[must_use]
+    pub fn map(&self, region: &Translated) -> &[(u32, CodeOffset)] {
+        &self.map[region.map.clone()]
+    }
+
+    /// The word at this address that a region was made from.
+    #[must_use]
+    pub fn word(&self, region: &Translated, pc: u32) -> Option<u32> {
+        self.runs[region.runs.clone()].iter().find_map(|run| {
+            let index = pc.wrapping_sub(run.pc) / 4;
+            (index < run.len).then(|| self.words[(run.first + index) as usize])
+        })
+    }
+
+    /// The operations that a position of a region puts off.
+    #[must_use]
+    pub fn deferred(&self, region: usize, position: Position) -> &[Op] {
+        match position.deferred {
+            0 => &[],
+            n => &self.deferred[self.regions[region].deferred + n as usize - 1],
+        }
     }
 
     /// The region whose code holds a place, by its index.
@@ -135,39 +129,70 @@ impl Cache {
         (at.0 < self.regions[index].start.0 + self.regions[index].len).then_some(index)
     }
 
+    /// The guest instruction that a place belongs to.
+    #[must_use]
+    pub fn guest_pc(&self, at: CodeOffset) -> Option<u32> {
+        let region = &self.regions[self.region_at(at)?];
+        if at < region.cold {
+            let map = self.map(region);
+            let before = map.partition_point(|&(_, start)| start <= at);
+            return Some(map.get(before.checked_sub(1)?)?.0);
+        }
+        // Cold code ends with the call whose last byte is the site.
+        let next = self.sites.partition_point(|site| site.at < at);
+        Some(match self.sites.get(next)?.event {
+            Event::Jump { target } => target,
+            Event::Interpret { position, .. } => position.pc,
+            Event::Budget { pc } => pc,
+        })
+    }
+
     /// What leaving the code at this place means.
     #[must_use]
     pub fn event(&self, at: CodeOffset) -> Option<(usize, Event)> {
-        let index = self.region_at(at)?;
-        let sites = &self.regions[index].output.sites;
-        let found = sites.binary_search_by_key(&at, |site| site.at).ok()?;
-        Some((index, sites[found].event))
+        let found = self.sites.binary_search_by_key(&at, |site| site.at).ok()?;
+        Some((self.region_at(at)?, self.sites[found].event))
     }
 
-    /// Enters a region, and write-protects the guest pages that it was read from. Returns the index.
+    /// Enters a region, whose code follows that of all others, and write-protects the guest pages that it was read from.
+    /// The lists of `output` are emptied.
     pub fn insert(
         &mut self,
-        region: Region,
+        region: &Region,
         start: CodeOffset,
         len: u32,
-        output: Output,
+        output: &mut Output,
         memory: &mut Memory,
-    ) -> usize {
+    ) {
         let index = self.regions.len();
         for &(pc, at) in &output.entries {
-            self.entries.insert(pc, at);
+            self.places.set_code(pc, at);
         }
-        for link in &output.links {
-            self.links.entry(link.target).or_default().push(*link);
+        for &link in &output.links {
+            self.places.add_link(link);
         }
-        let translated = Translated {
+        output.links.clear();
+        self.sites.append(&mut output.sites);
+        let deferred = self.deferred.len();
+        self.deferred.extend(output.deferred.drain(1..));
+        let first_run = self.runs.len();
+        let first_word = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        self.words.extend_from_slice(&region.words);
+        self.runs.extend(region.runs.iter().map(|run| Run {
+            first: first_word + run.first,
+            ..*run
+        }));
+        self.regions.push(Translated {
             start,
             len,
-            output,
-            source: region.source,
+            cold: output.cold,
             live: true,
-        };
-        for number in translated.pages() {
+            runs: first_run..self.runs.len(),
+            entries: append(&mut self.entries, &mut output.entries),
+            map: append(&mut self.map, &mut output.map),
+            deferred,
+        });
+        for number in region.runs.iter().flat_map(pages) {
             let page = self.pages.entry(number).or_default();
             if page.regions.last() != Some(&index) {
                 page.regions.push(index);
@@ -176,8 +201,28 @@ impl Cache {
                 memory.protect_code(number);
             }
         }
-        self.regions.push(translated);
-        index
+    }
+
+    fn touches(&self, region: usize, write: CodeWrite) -> bool {
+        self.runs[self.regions[region].runs.clone()]
+            .iter()
+            .any(|run| {
+                let from_start = write.addr.wrapping_sub(run.pc);
+                let to_write = run.pc.wrapping_sub(write.addr);
+                from_start < run.len * 4 || to_write < write.len
+            })
+    }
+
+    fn unchanged(&self, region: usize, memory: &mut Memory) -> bool {
+        let mut runs = self.runs[self.regions[region].runs.clone()].iter();
+        runs.all(|run| {
+            let words = &self.words[run.first as usize..][..run.len as usize];
+            // What could not be fetched was left to the interpreter, which looks for itself.
+            (run.pc..)
+                .step_by(4)
+                .zip(words)
+                .all(|(pc, &word)| memory.fetch(pc).unwrap_or(0) == word)
+        })
     }
 
     /// Takes note of stores to pages of code. Returns the regions that are no longer valid: their entries are gone.
@@ -204,16 +249,16 @@ impl Cache {
         memory: &mut Memory,
         dead: &mut Vec<usize>,
     ) {
-        let Some(page) = self.pages.get_mut(&number) else {
+        let Some(page) = self.pages.get(&number) else {
             return;
         };
-        let hit: Vec<usize> = page
-            .regions
-            .iter()
-            .copied()
-            .filter(|&index| self.regions[index].live && self.regions[index].touches(write))
+        let regions = page.regions.iter().copied();
+        let hit: Vec<usize> = regions
+            .filter(|&index| self.regions[index].live && self.touches(index, write))
             .collect();
-        if hit.is_empty() {
+        if hit.is_empty()
+            && let Some(page) = self.pages.get_mut(&number)
+        {
             page.false_hits += 1;
             if page.false_hits >= FALSE_HITS && !page.mixed {
                 log::debug!(
@@ -245,7 +290,7 @@ impl Cache {
             .collect();
         suspects.sort_unstable();
         suspects.dedup();
-        suspects.retain(|&index| !self.regions[index].unchanged(memory));
+        suspects.retain(|&index| !self.unchanged(index, memory));
         for &index in &suspects {
             self.kill(index, memory);
         }
@@ -255,13 +300,12 @@ impl Cache {
     fn kill(&mut self, index: usize, memory: &mut Memory) {
         let region = &mut self.regions[index];
         region.live = false;
-        for (pc, at) in &region.output.entries {
-            if self.entries.get(pc) == Some(at) {
-                self.entries.remove(pc);
+        for &(pc, at) in &self.entries[region.entries.clone()] {
+            if self.places.code(pc) == Some(at) {
+                self.places.clear_code(pc);
             }
         }
-        let pages: Vec<u32> = self.regions[index].pages().collect();
-        for number in pages {
+        for number in self.runs[region.runs.clone()].iter().flat_map(pages) {
             if let Some(page) = self.pages.get_mut(&number) {
                 page.regions.retain(|&other| other != index);
                 if page.regions.is_empty() && !page.mixed {
@@ -284,8 +328,13 @@ impl Cache {
             page.regions.clear();
         }
         self.regions.clear();
+        self.places.clear();
+        self.sites.clear();
         self.entries.clear();
-        self.links.clear();
+        self.map.clear();
+        self.deferred.clear();
+        self.runs.clear();
+        self.words.clear();
     }
 }
 
@@ -293,4 +342,11 @@ impl Cache {
 #[must_use]
 pub fn is_fence_i(insn: Option<Insn>) -> bool {
     matches!(insn, Some(Insn::FenceI { .. }))
+}
+
+/// Moves `more` behind `list`; where it is there.
+fn append<T>(list: &mut Vec<T>, more: &mut Vec<T>) -> Range<usize> {
+    let start = list.len();
+    list.append(more);
+    start..list.len()
 }

@@ -15,7 +15,15 @@ pub struct CodeBuffer {
     mapping: Mapping,
     used: usize,
     edits: u64,
+    /// The chunks that the edit in progress opens.
+    open: Vec<usize>,
+    /// How many chunks were made to stay apart.
+    parted: usize,
 }
+
+/// What is opened and closed at once. Half of the chunks have an attribute that keeps the system from joining them with
+/// their neighbours, and from dividing them again at the next edit.
+const CHUNK: usize = 16 << 10;
 
 impl CodeBuffer {
     /// The largest buffer: what an ARM64 `b` reaches.
@@ -31,6 +39,8 @@ impl CodeBuffer {
             mapping: Mapping::for_code(len)?,
             used: 0,
             edits: 0,
+            open: Vec::new(),
+            parted: 0,
         })
     }
 
@@ -97,8 +107,8 @@ impl CodeBuffer {
         self.used = self.used.min(keep.0 as usize);
     }
 
-    /// Appends `code`, which was assembled for [`CodeBuffer::next`], and applies `patches` to what is there, in one
-    /// turn.
+    /// Appends `code`, which was assembled for [`CodeBuffer::next`], and applies `patches` to all there is then, in
+    /// one turn.
     ///
     /// # Errors
     /// `OutOfMemory` when there is no room; otherwise the host's.
@@ -107,31 +117,34 @@ impl CodeBuffer {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         }
         let start = self.used;
-        let new = (!code.is_empty()).then_some((start, start + code.len()));
-        let touched = patches
+        self.part_chunks(start + code.len());
+        let patched = patches
             .iter()
-            .map(|p| (p.at.0 as usize, p.at.0 as usize + p.len as usize))
-            .chain(new);
-        let Some((low, high)) = touched.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
+            .map(|p| p.at.0 as usize..p.at.0 as usize + p.len as usize);
+        self.open.clear();
+        for touched in std::iter::once(start..start + code.len()).chain(patched) {
+            assert!(
+                touched.end <= start + code.len(),
+                "a patch lies outside the code"
+            );
+            if !touched.is_empty() {
+                self.open
+                    .extend(touched.start / CHUNK..=(touched.end - 1) / CHUNK);
+            }
+        }
+        if self.open.is_empty() {
             return Ok(());
-        };
-        assert!(
-            patches
-                .iter()
-                .all(|p| p.at.0 as usize + p.len as usize <= start),
-            "a patch lies outside the published code"
-        );
-        let page = page_size();
-        let low = low / page * page;
-        let len = high.next_multiple_of(page) - low;
+        }
+        self.open.sort_unstable();
+        self.open.dedup();
 
         self.edits += 1;
-        self.mapping.open_code(low, len)?;
+        self.each_open(Mapping::open_code)?;
         self.copy(start, code);
         for patch in patches {
             self.copy(patch.at.0 as usize, &patch.bytes[..patch.len as usize]);
         }
-        self.mapping.close_code(low, len)?;
+        self.each_open(Mapping::close_code)?;
         self.used = start + code.len();
         if !code.is_empty() {
             icache::publish(self.mapping.as_ptr().wrapping_add(start), code.len());
@@ -139,6 +152,28 @@ impl CodeBuffer {
         for patch in patches {
             let at = self.mapping.as_ptr().wrapping_add(patch.at.0 as usize);
             icache::publish(at, patch.len as usize);
+        }
+        Ok(())
+    }
+
+    /// Parts the chunks that are about to be used for the first time.
+    fn part_chunks(&mut self, end: usize) {
+        while self.parted <= end / CHUNK {
+            if self.parted.is_multiple_of(2) && (self.parted + 1) * CHUNK <= self.mapping.len() {
+                self.mapping.keep_apart(self.parted * CHUNK, CHUNK);
+            }
+            self.parted += 1;
+        }
+    }
+
+    /// Does something to the chunks that are to be open, where some are neighbours to all of them at once.
+    fn each_open(
+        &self,
+        change: impl Fn(&Mapping, usize, usize) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for run in self.open.chunk_by(|a, b| a + 1 == *b) {
+            let (start, len) = (run[0] * CHUNK, run.len() * CHUNK);
+            change(&self.mapping, start, len.min(self.mapping.len() - start))?;
         }
         Ok(())
     }

@@ -44,15 +44,11 @@ pub struct Draft<L> {
     waiting: Waiting,
 }
 
-impl<L: Copy> Draft<L> {
-    /// An empty draft for a region at `at`.
-    pub fn new(at: CodeOffset) -> Draft<L> {
+impl<L> Default for Draft<L> {
+    fn default() -> Draft<L> {
         Draft {
-            at,
-            output: Output {
-                deferred: vec![Vec::new()],
-                ..Output::default()
-            },
+            at: CodeOffset(0),
+            output: Output::default(),
             position: Position {
                 pc: 0,
                 insns: 0,
@@ -62,6 +58,17 @@ impl<L: Copy> Draft<L> {
             colds: Vec::new(),
             waiting: Waiting::default(),
         }
+    }
+}
+
+impl<L: Copy> Draft<L> {
+    /// Begins a region at `at`.
+    pub fn begin(&mut self, at: CodeOffset) {
+        self.at = at;
+        self.output.clear();
+        self.colds.clear();
+        self.waiting.colds.clear();
+        self.waiting.sites.clear();
     }
 
     /// The place of a byte of this region.
@@ -151,9 +158,9 @@ impl<L: Copy> Draft<L> {
         }
     }
 
-    /// The cold code to emit now.
-    pub fn take_colds(&mut self) -> Vec<Cold<L>> {
-        std::mem::take(&mut self.colds)
+    /// The cold code to emit now, piece by piece: the one of this number.
+    pub fn cold_code(&self, number: usize) -> Option<Cold<L>> {
+        self.colds.get(number).copied()
     }
 
     /// Cold code begins at `cold`, and its call ends at `after`.
@@ -170,10 +177,9 @@ impl<L: Copy> Draft<L> {
         }
     }
 
-    /// The finished output.
-    pub fn finish(mut self, code: Vec<u8>) -> Output {
+    /// The finished output. Giving it back in [`Draft::output`] spares the next one its allocations.
+    pub fn finish(&mut self) -> Output {
         self.output.sites.sort_unstable_by_key(|site| site.at);
-        self.output.code = code;
-        self.output
+        std::mem::take(&mut self.output)
     }
 }

@@ -50,13 +50,8 @@ pub fn of_cache<B: Backend>(jit: &Jit<B>) -> String {
     let mut text = String::new();
     for region in jit.cache.regions().iter().filter(|region| region.live) {
         let code = jit.code.bytes(region.start, region.len as usize);
-        let word = |pc: u32| {
-            region.source.iter().find_map(|(start, words)| {
-                let index = pc.wrapping_sub(*start) / 4;
-                words.get(index as usize).copied()
-            })
-        };
-        for line in lines::<B>(&code, region.start, &region.output.map, word) {
+        let word = |pc: u32| jit.cache.word(region, pc);
+        for line in lines::<B>(&code, region.start, jit.cache.map(region), word) {
             // Writing to a String does not fail.
             let _ = writeln!(text, "{:#010x}: {}", line.pc, line.guest);
             for (at, host) in line.host {

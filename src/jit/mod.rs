@@ -10,6 +10,9 @@
 //! cache     regions, entries, links, pages            (bookkeeping)
 //! enter     the call                                  (unsafe)
 //! sample    what the guest is at when a timer ticks   (unsafe)
+//! publish   translating and linking
+//! places    what there is for each guest address
+//! cold      what is executed seldom is interpreted
 //! ahead     translation for a reader, nothing is run  (either host)
 //! ```
 
@@ -19,12 +22,15 @@ pub mod arm64;
 pub mod backend;
 pub mod cache;
 pub mod code;
+pub mod cold;
 pub mod draft;
 pub mod enter;
 pub mod listing;
 mod observe;
 pub mod op;
 pub mod optimize;
+pub mod places;
+mod publish;
 pub mod region;
 mod sample;
 pub mod translate;
@@ -37,13 +43,15 @@ use crate::memory::{Memory, Placement};
 use crate::rv32::{Insn, decode};
 use crate::sys::signal::{FAULT, FaultGuard};
 use arena::{Arena, EXIT_MISSED, JumpTableKind};
-use backend::{Backend, CodeOffset, Event, Options, Patch, Position, Stubs};
+use backend::{Backend, CodeOffset, Event, Options, Position, Stubs};
 use cache::Cache;
 use code::CodeBuffer;
+use cold::Heat;
+use publish::Workshop;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use translate::Mode;
 
 /// The backend for the host that this was compiled for.
@@ -52,9 +60,6 @@ pub type HostBackend = arm64::Arm64;
 /// The backend for the host that this was compiled for.
 #[cfg(target_arch = "x86_64")]
 pub type HostBackend = x86_64::X86_64;
-
-/// Room that a translation needs at least; it is tried again in an empty buffer if it took more.
-const ROOM: usize = 128 << 10;
 
 /// How a [`Jit`] is to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,13 @@ pub struct JitConfig {
     pub plain: bool,
     /// Whether to use host instructions beyond the baseline where the host has them.
     pub host_features: bool,
+    /// How often code is interpreted before it is translated; 0 translates all code before it is executed.
+    pub hot: u8,
+}
+
+impl JitConfig {
+    /// [`JitConfig::hot`] where nobody asks for something else.
+    pub const HOT: u8 = 8;
 }
 
 impl Default for JitConfig {
@@ -76,6 +88,7 @@ impl Default for JitConfig {
             poison: false,
             plain: false,
             host_features: true,
+            hot: JitConfig::HOT,
         }
     }
 }
@@ -119,6 +132,8 @@ pub struct Jit<B> {
     arena: Arena,
     stubs: Stubs,
     cache: Cache,
+    heat: Heat,
+    workshop: Workshop,
     mode: Mode,
     placement: Placement,
     guard: FaultGuard,
@@ -171,11 +186,13 @@ impl<B: Backend> Jit<B> {
         });
         let stubs = backend.stubs();
         let mut jit = Jit {
-            code: CodeBuffer::new(config.code_cache.max(4 * ROOM))?,
+            code: CodeBuffer::new(config.code_cache.max(4 * publish::ROOM))?,
             backend,
             arena,
             stubs,
             cache: Cache::default(),
+            heat: Heat::new(config.hot),
+            workshop: Workshop::default(),
             mode: Mode {
                 counting: false,
                 plain: config.plain,
@@ -189,6 +206,8 @@ impl<B: Backend> Jit<B> {
             stats: JitStats::default(),
         };
         jit.code.edit(&jit.stubs.code, &[])?;
+        let missed = jit.code.address(jit.stubs.missed);
+        jit.arena.set_missed(missed);
         let state = jit.arena.state();
         state.base = memory.table().base() as u64;
         state.read_table = memory.table().read_table().unwrap_or(0) as u64;
@@ -218,116 +237,10 @@ impl<B: Backend> Jit<B> {
         stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
-    /// Makes the code leave at its next link, backward branch or indirect jump: a run that is to stop costs the others
-    /// nothing that way. What was unlinked is dropped before the next run.
-    fn unlink_everything(&mut self) {
-        let patches: Vec<Patch> = self
-            .cache
-            .all_links()
-            .flat_map(|link| self.backend.relink(link, None))
-            .collect();
-        self.arena.clear_all();
-        self.unlinked = true;
-        if let Err(error) = self.code.edit(&[], &patches) {
-            log::error!("cannot make the code stop: {error}");
-        }
-    }
-
     /// What is translated.
     #[must_use]
     pub fn cache(&self) -> &Cache {
         &self.cache
-    }
-
-    /// Drops all code.
-    fn flush(&mut self, memory: &mut Memory) {
-        self.stats.flushes += 1;
-        self.unlinked = false;
-        self.cache.clear(memory);
-        self.arena.clear_all();
-        let stubs = u32::try_from(self.stubs.code.len()).unwrap_or(0);
-        self.code.truncate(CodeOffset(stubs));
-    }
-
-    /// The host place of a guest address, translated now if need be.
-    fn entry(&mut self, pc: u32, memory: &mut Memory) -> io::Result<CodeOffset> {
-        if let Some(at) = self.cache.entry(pc) {
-            // The slot of a hashed table may have gone to another pc since.
-            if self.arena.kind() == JumpTableKind::Hashed {
-                self.arena.set(pc, self.code.address(at));
-            }
-            return Ok(at);
-        }
-        let start = Instant::now();
-        if self.code.room() < ROOM {
-            self.flush(memory);
-        }
-        if !self.translate(pc, memory)? {
-            self.flush(memory);
-            self.translate(pc, memory)?;
-        }
-        self.stats.translate_time += start.elapsed();
-        self.cache
-            .entry(pc)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
-    }
-
-    /// Translates and publishes the region of `pc`. False when there was no room.
-    fn translate(&mut self, pc: u32, memory: &mut Memory) -> io::Result<bool> {
-        let cache = &self.cache;
-        let region = region::discover(pc, memory, |pc| cache.entry(pc).is_some());
-        let at = self.code.next();
-        let mut output = translate::translate(&mut self.backend, &region, at, self.mode);
-        if output.too_far {
-            output = translate::translate(&mut self.backend, &region, at, self.mode);
-        }
-        let mut code = std::mem::take(&mut output.code);
-        if code.len() > self.code.room() {
-            return Ok(false);
-        }
-        for link in &output.links {
-            if let Some(to) = self.cache.entry(link.target) {
-                self.stats.links += 1;
-                for patch in self.backend.relink(link, Some(to)) {
-                    let from = (patch.at.0 - at.0) as usize;
-                    let len = patch.len as usize;
-                    code[from..from + len].copy_from_slice(&patch.bytes[..len]);
-                }
-            }
-        }
-        let mut patches = Vec::new();
-        for &(pc, to) in &output.entries {
-            for link in self.cache.links_to(pc) {
-                self.stats.links += 1;
-                patches.extend(self.backend.relink(link, Some(to)));
-            }
-        }
-        self.code.edit(&code, &patches)?;
-        for &(pc, to) in &output.entries {
-            self.arena.set(pc, self.code.address(to));
-        }
-        let len = u32::try_from(code.len()).unwrap_or(u32::MAX);
-        self.stats.regions += 1;
-        self.stats.blocks += output.entries.len() as u64;
-        self.stats.host_bytes += code.len() as u64;
-        let index = self.cache.insert(region, at, len, output, memory);
-        self.stats.guest_insns += self.cache.regions()[index].guest_insns() as u64;
-        Ok(true)
-    }
-
-    /// Takes away the entries of regions that are no longer valid.
-    fn unlink(&mut self, dead: &[usize]) -> io::Result<()> {
-        let mut patches: Vec<Patch> = Vec::new();
-        for &index in dead {
-            self.stats.invalidations += 1;
-            for &(pc, _) in &self.cache.regions()[index].output.entries {
-                self.arena.clear(pc);
-                for link in self.cache.links_to(pc) {
-                    patches.extend(self.backend.relink(link, None));
-                }
-            }
-        }
-        self.code.edit(&[], &patches)
     }
 
     fn heed_code_writes(&mut self, memory: &mut Memory) -> io::Result<()> {
@@ -397,13 +310,25 @@ impl<B: Backend> Jit<B> {
                 cpu.pc = pc;
                 return Ok(Err(Stop::Trap(Trap::MisalignedJump { target: pc })));
             }
-            Next::Pc(pc) => self.entry(pc, memory)?,
+            Next::Pc(pc) if !self.heat.reach(pc) => {
+                return self.run_cold(pc, cpu, memory, budget);
+            }
+            Next::Pc(pc) => match self.entry(pc, memory) {
+                Ok(at) => at,
+                Err(error) => {
+                    cpu.x = self.arena.state().x;
+                    cpu.pc = pc;
+                    self.tell_budget(cpu, budget);
+                    return Err(error);
+                }
+            },
         };
         let exit_at = self.enter(at);
-        if exit_at == EXIT_MISSED {
+        if exit_at == u64::from(EXIT_MISSED) {
             self.stats.misses += 1;
-            let missed = self.arena.state().missed;
-            return Ok(Ok(Next::Pc(u32::try_from(missed).unwrap_or(0))));
+            let missed = u32::try_from(self.arena.state().missed).unwrap_or(0);
+            self.arena.expect(missed);
+            return Ok(Ok(Next::Pc(missed)));
         }
         // After a call of the exit stub, its last byte stands for it; a fault is at its instruction.
         let address = match exit_at & FAULT {
@@ -448,7 +373,7 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Result<Next, Stop>> {
         cpu.x = self.arena.state().x;
         cpu.pc = position.pc;
-        for op in &self.cache.regions()[region].output.deferred[position.deferred as usize] {
+        for op in self.cache.deferred(region, position) {
             op.compute(cpu);
         }
         let counting = self.mode.counting;
@@ -487,8 +412,7 @@ impl<B: Backend> Jit<B> {
                     self.arena.state().budget -= i64::from(ahead);
                 }
                 // The code goes on without what it deferred, which may be computed again.
-                for op in &self.cache.regions()[region].output.deferred[position.deferred as usize]
-                {
+                for op in self.cache.deferred(region, position) {
                     if let Some(rd) = op.computes()
                         && last.and_then(Insn::destination) != Some(rd)
                     {
@@ -573,9 +497,8 @@ impl<B: Backend> Engine for Jit<B> {
         match self.try_run(cpu, memory, budget) {
             Ok(stop) => stop,
             Err(error) => {
-                // The host took memory or permissions away in mid-run; the guest's state is whole.
+                // The host took memory or permissions away in mid-run; the guest's state is whole, and in `cpu`.
                 log::error!("the JIT cannot go on: {error}; interpreting");
-                cpu.x = self.arena.state().x;
                 interp::Interpreter::default().run(cpu, memory, budget)
             }
         }

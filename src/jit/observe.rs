@@ -31,26 +31,24 @@ impl<B: Backend> Jit<B> {
         let regions = self.cache.regions().iter();
         let one = |region: &super::cache::Translated| {
             let bytes = self.code.bytes(region.start, region.len as usize);
-            let word = |pc: u32| {
-                region.source.iter().find_map(|(start, words)| {
-                    let index = pc.wrapping_sub(*start) / 4;
-                    words.get(index as usize).copied()
-                })
-            };
+            let word = |pc: u32| self.cache.word(region, pc);
+            let map = self.cache.map(region);
             let mut text = String::new();
-            for line in listing::lines::<B>(&bytes, region.start, &region.output.map, word) {
+            for line in listing::lines::<B>(&bytes, region.start, map, word) {
                 // Writing to a String does not fail.
                 let _ = writeln!(text, "{:#010x}: {}", line.pc, line.guest.replace('\t', " "));
                 for (at, host) in line.host {
                     let _ = writeln!(text, "    {:#8x}  {host}", at.0 - region.start.0);
                 }
             }
-            let map = region.output.map.iter();
             HostCode {
                 address: self.code.address(region.start),
                 bytes,
                 live: region.live,
-                map: map.map(|&(pc, at)| (pc, at.0 - region.start.0)).collect(),
+                map: map
+                    .iter()
+                    .map(|&(pc, at)| (pc, at.0 - region.start.0))
+                    .collect(),
                 listing: text,
             }
         };

@@ -7,21 +7,24 @@
 
 use crate::memory::Memory;
 use crate::rv32::{Insn, decode};
-use std::collections::BTreeMap;
 
 /// The most guest instructions of a region. Large enough for almost every function, small enough that all branches
 /// inside reach on ARM64 (±1 MiB).
 pub const MOST_INSNS: usize = 2000;
-/// How far from the entry a region extends, in bytes.
-const REACH: u32 = 64 << 10;
+/// How far from the entry a region's block heads lie at most, in bytes.
+const REACH: u32 = 32 << 10;
+/// Words from the lowest place of a region to the highest.
+const SPAN: usize = (2 * REACH as usize) / 4 + MOST_INSNS + 1;
 
 /// Instructions that follow each other and are entered only at the first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
     /// Guest address of the first instruction.
     pub pc: u32,
-    /// The instructions; `None` for a word that the interpreter must look at (illegal, or not to be fetched).
-    pub insns: Vec<Option<Insn>>,
+    /// Where [`Region::insns`] has it.
+    first: u32,
+    /// How many there are.
+    len: u32,
     /// Whether execution can run on past the last instruction.
     pub falls_through: bool,
 }
@@ -30,15 +33,31 @@ impl Block {
     /// The address after the last instruction.
     #[must_use]
     pub fn end(&self) -> u32 {
-        self.address_of(self.insns.len())
+        self.pc.wrapping_add(4 * self.len)
     }
 
-    /// The address of an instruction.
+    /// Guest instructions.
     #[must_use]
-    pub fn address_of(&self, index: usize) -> u32 {
-        // The cap keeps the index small.
-        self.pc.wrapping_add(u32::try_from(index).unwrap_or(0) * 4)
+    pub fn len(&self) -> usize {
+        self.len as usize
     }
+
+    /// Whether there is nothing in it, which is never so.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Words of guest code that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Guest address of the first.
+    pub pc: u32,
+    /// Where [`Region::words`] has it.
+    pub first: u32,
+    /// How many there are.
+    pub len: u32,
 }
 
 /// A region: its blocks by address.
@@ -46,8 +65,46 @@ impl Block {
 pub struct Region {
     /// Sorted by address, disjoint.
     pub blocks: Vec<Block>,
-    /// The words that were read, for the check after `fence.i`: first address and words of each run.
-    pub source: Vec<(u32, Vec<u32>)>,
+    /// All instructions, run after run; `None` for a word that the interpreter must look at (illegal, or not to be
+    /// fetched).
+    insns: Vec<Option<Insn>>,
+    /// The words that were read, in the same order; 0 where none could be.
+    pub words: Vec<u32>,
+    /// What was read: sorted by address, disjoint.
+    pub runs: Vec<Run>,
+}
+
+impl Region {
+    /// The instructions of a block.
+    #[must_use]
+    pub fn insns(&self, block: &Block) -> &[Option<Insn>] {
+        &self.insns[block.first as usize..][..block.len()]
+    }
+
+    /// Guest instructions of all blocks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.insns.len()
+    }
+
+    /// Whether nothing was found, which is never so.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.insns.is_empty()
+    }
+
+    /// The block that begins at an address, by its number.
+    #[must_use]
+    pub fn block_at(&self, pc: u32) -> Option<usize> {
+        self.blocks.binary_search_by_key(&pc, |block| block.pc).ok()
+    }
+
+    fn clear(&mut self) {
+        self.blocks.clear();
+        self.insns.clear();
+        self.words.clear();
+        self.runs.clear();
+    }
 }
 
 /// What ends a straight run of instructions.
@@ -89,95 +146,250 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
     }
 }
 
+/// Bits of [`Finder::marks`].
+const HEAD: u8 = 1;
+const FOUND: u8 = 2;
+
+/// Finds regions. It is kept between them, so that finding one allocates nothing.
 #[derive(Debug, Default)]
-struct Run {
-    insns: Vec<Option<Insn>>,
-    words: Vec<u32>,
-    falls_through: bool,
+pub struct Finder {
+    /// What is known of each word from the lowest place of the region on.
+    marks: Vec<u8>,
+    lowest: u32,
+    heads: Vec<u32>,
+    open: Vec<u32>,
 }
 
-/// Finds the region of `entry`. `known(pc)` tells where translated code begins already: such code is not translated
-/// again but linked to.
-pub fn discover(entry: u32, memory: &mut Memory, known: impl Fn(u32) -> bool) -> Region {
-    let mut runs: BTreeMap<u32, Run> = BTreeMap::new();
-    let mut heads = vec![entry];
-    let mut open = vec![entry];
-    let mut room = MOST_INSNS;
-    let near = |pc: u32| pc.wrapping_sub(entry).wrapping_add(REACH) <= 2 * REACH;
+impl Finder {
+    fn mark(&mut self, pc: u32) -> &mut u8 {
+        // Heads are near the entry, and what is found reaches at most `MOST_INSNS` past a head.
+        &mut self.marks[(pc.wrapping_sub(self.lowest) / 4) as usize]
+    }
 
-    while let Some(start) = open.pop() {
-        if room == 0 || inside(&runs, start) {
-            continue;
+    fn add_head(&mut self, pc: u32) {
+        let mark = self.mark(pc);
+        if *mark & HEAD == 0 {
+            *mark |= HEAD;
+            self.heads.push(pc);
+            self.open.push(pc);
         }
-        let mut run = Run::default();
-        let mut pc = start;
-        loop {
-            if room == 0 || runs.contains_key(&pc) || (pc != entry && known(pc)) {
-                run.falls_through = true;
-                break;
+    }
+
+    /// Finds the region of `entry`, in place of what `region` was. `known(pc)` tells where translated code begins
+    /// already: such code is not translated again but linked to. `wanted(pc)` tells whether code at a place is worth
+    /// translating: what is not may be linked to later.
+    pub fn find(
+        &mut self,
+        region: &mut Region,
+        entry: u32,
+        memory: &mut Memory,
+        known: impl Fn(u32) -> bool,
+        wanted: impl Fn(u32) -> bool,
+    ) {
+        region.clear();
+        self.marks.resize(SPAN, 0);
+        self.lowest = entry.wrapping_sub(REACH);
+        let near = |pc: u32| pc.wrapping_sub(entry).wrapping_add(REACH) <= 2 * REACH;
+        self.add_head(entry);
+        while let Some(start) = self.open.pop() {
+            if region.len() == MOST_INSNS || *self.mark(start) & FOUND != 0 {
+                continue;
             }
-            let word = memory.fetch(pc).ok();
-            let insn = word.and_then(decode);
-            room -= 1;
-            run.insns.push(insn);
-            run.words.extend(word);
-            let next = pc.wrapping_add(4);
-            let (target, ends, continues) = match flow(insn, pc) {
-                Flow::On(target) => (target, false, false),
-                Flow::End { target, next } => (target, true, next),
-            };
-            for head in target.into_iter().chain(continues.then_some(next)) {
-                if near(head) && !known(head) && !heads.contains(&head) {
-                    heads.push(head);
-                    open.push(head);
+            let first = region.len();
+            let mut pc = start;
+            loop {
+                if region.len() == MOST_INSNS
+                    || *self.mark(pc) & FOUND != 0
+                    || (pc != entry && known(pc))
+                {
+                    break;
+                }
+                let word = memory.fetch(pc).ok();
+                let insn = word.and_then(decode);
+                region.insns.push(insn);
+                region.words.push(word.unwrap_or(0));
+                *self.mark(pc) |= FOUND;
+                let next = pc.wrapping_add(4);
+                let (target, ends, continues) = match flow(insn, pc) {
+                    Flow::On(target) => (target, false, false),
+                    Flow::End { target, next } => (target, true, next),
+                };
+                for head in target.into_iter().chain(continues.then_some(next)) {
+                    if near(head) && wanted(head) && !known(head) {
+                        self.add_head(head);
+                    }
+                }
+                pc = next;
+                // A run does not continue round the end of the address space: blocks are sorted by address.
+                if ends || next == 0 {
+                    break;
                 }
             }
-            // A run does not continue round the end of the address space: blocks are sorted by address.
-            if ends || next == 0 {
-                run.falls_through = !ends;
-                break;
+            if region.len() > first {
+                region.runs.push(Run {
+                    pc: start,
+                    first: number(first),
+                    len: number(region.len() - first),
+                });
             }
-            pc = next;
         }
-        if !run.insns.is_empty() {
-            runs.insert(start, run);
+        region.runs.sort_unstable_by_key(|run| run.pc);
+        self.cut(region);
+        self.reset(region);
+        // A word that cannot be fetched is none that the code was made from.
+        for run in &mut region.runs {
+            let last = run.pc.wrapping_add(4 * (run.len - 1));
+            if region.insns[(run.first + run.len - 1) as usize].is_none()
+                && memory.fetch(last).is_err()
+            {
+                run.len -= 1;
+            }
+        }
+        region.runs.retain(|run| run.len > 0);
+    }
+
+    /// Cuts runs into blocks at the heads that lie inside them.
+    fn cut(&mut self, region: &mut Region) {
+        for run in &region.runs {
+            let mut begun = 0;
+            for n in 1..=run.len {
+                let pc = run.pc.wrapping_add(4 * n);
+                let inside = n < run.len;
+                if inside && *self.mark(pc) & HEAD == 0 {
+                    continue;
+                }
+                let last = region.insns[(run.first + n - 1) as usize];
+                let ends = matches!(flow(last, pc), Flow::End { .. });
+                region.blocks.push(Block {
+                    pc: run.pc.wrapping_add(4 * begun),
+                    first: run.first + begun,
+                    len: n - begun,
+                    falls_through: inside || !ends,
+                });
+                begun = n;
+            }
         }
     }
-    split(runs, heads)
-}
 
-/// Whether an address lies in one of the runs.
-fn inside(runs: &BTreeMap<u32, Run>, pc: u32) -> bool {
-    runs.range(..=pc)
-        .next_back()
-        .is_some_and(|(&start, run)| (((pc - start) / 4) as usize) < run.insns.len())
-}
-
-/// Cuts runs into blocks at the heads that lie inside them.
-fn split(runs: BTreeMap<u32, Run>, mut heads: Vec<u32>) -> Region {
-    heads.sort_unstable();
-    let mut region = Region::default();
-    for (start, run) in runs {
-        let len = run.insns.len();
-        let end = u64::from(start) + 4 * len as u64;
-        let from = heads.partition_point(|&head| head <= start);
-        let mut cuts: Vec<usize> = vec![0];
-        cuts.extend(
-            heads[from..]
-                .iter()
-                .take_while(|&&head| u64::from(head) < end)
-                .map(|&head| ((head - start) / 4) as usize),
-        );
-        cuts.push(len);
-        for pair in cuts.windows(2) {
-            let (a, b) = (pair[0], pair[1]);
-            region.blocks.push(Block {
-                pc: start + 4 * u32::try_from(a).unwrap_or(0),
-                insns: run.insns[a..b].to_vec(),
-                falls_through: b < len || run.falls_through,
-            });
+    fn reset(&mut self, region: &Region) {
+        for run in &region.runs {
+            let start = (run.pc.wrapping_sub(self.lowest) / 4) as usize;
+            self.marks[start..start + run.len as usize].fill(0);
         }
-        region.source.push((start, run.words));
+        while let Some(head) = self.heads.pop() {
+            *self.mark(head) = 0;
+        }
     }
-    region
+}
+
+fn number(n: usize) -> u32 {
+    // Indices in a region are at most `MOST_INSNS`.
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryConfig, PAGE_SIZE, Permissions};
+    use crate::rv32::{AluOp, Cond, Reg, encode};
+
+    const START: u32 = 0x1_0000;
+
+    fn memory(program: &[Insn]) -> Memory {
+        let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+        memory
+            .map(START, PAGE_SIZE.into(), Permissions::RX)
+            .unwrap();
+        let bytes: Vec<u8> = program
+            .iter()
+            .flat_map(|&insn| encode(insn).to_le_bytes())
+            .collect();
+        memory.poke(START, &bytes).unwrap();
+        memory
+    }
+
+    /// A loop of two blocks, and behind it a call, code after it, and a way back over all of it.
+    fn program() -> Vec<Insn> {
+        let add = Insn::AluImm {
+            op: AluOp::Add,
+            rd: Reg::A0,
+            rs1: Reg::A0,
+            imm: 1,
+        };
+        let branch = |offset| Insn::Branch {
+            cond: Cond::Ne,
+            rs1: Reg::A0,
+            rs2: Reg::A1,
+            offset,
+        };
+        let jump = |rd, offset| Insn::Jal { rd, offset };
+        vec![
+            add,
+            branch(8),
+            add,
+            branch(-12),
+            jump(Reg::RA, 0x400),
+            add,
+            jump(Reg::ZERO, -24),
+        ]
+    }
+
+    /// First and last instruction of each block, counted from the start, and whether it falls through.
+    fn shape(region: &Region) -> Vec<(u32, u32, bool)> {
+        let blocks = region.blocks.iter();
+        let index = |pc: u32| (pc - START) / 4;
+        blocks
+            .map(|b| (index(b.pc), index(b.end()) - 1, b.falls_through))
+            .collect()
+    }
+
+    #[test]
+    fn a_region_is_what_jumps_reach_and_calls_return_to() {
+        let mut memory = memory(&program());
+        let (mut finder, mut region) = (Finder::default(), Region::default());
+        let whole = [(0, 2, true), (3, 4, false), (5, 6, false)];
+        // The second time nothing is left of the first.
+        for _ in 0..2 {
+            finder.find(&mut region, START, &mut memory, |_| false, |_| true);
+            assert_eq!(shape(&region), whole);
+            assert_eq!(region.len(), 7);
+            assert_eq!(region.insns(&region.blocks[1])[1], Some(program()[4]));
+            assert_eq!(region.block_at(START + 12), Some(1));
+            assert_eq!(region.block_at(START + 4), None);
+        }
+        // From the middle on: the way back leads to an earlier address.
+        let entry = START + 20;
+        finder.find(&mut region, entry, &mut memory, |_| false, |_| true);
+        assert_eq!(shape(&region), whole);
+    }
+
+    #[test]
+    fn what_is_known_or_not_wanted_is_left_out() {
+        let mut memory = memory(&program());
+        let (mut finder, mut region) = (Finder::default(), Region::default());
+        let known = |pc| pc == START + 12;
+        finder.find(&mut region, START, &mut memory, known, |_| true);
+        assert_eq!(shape(&region), [(0, 2, true)]);
+        let wanted = |pc| pc != START + 20;
+        finder.find(&mut region, START, &mut memory, |_| false, wanted);
+        assert_eq!(shape(&region), [(0, 2, true), (3, 4, false)]);
+        // What only a branch that was never taken wants is part of the straight line all the same.
+        let wanted = |pc| pc != START + 12;
+        finder.find(&mut region, START, &mut memory, |_| false, wanted);
+        assert_eq!(shape(&region), [(0, 4, false), (5, 6, false)]);
+    }
+
+    #[test]
+    fn a_word_that_cannot_be_fetched_is_no_source() {
+        let mut memory = memory(&[]);
+        let (mut finder, mut region) = (Finder::default(), Region::default());
+        let entry = START + PAGE_SIZE;
+        finder.find(&mut region, entry, &mut memory, |_| false, |_| true);
+        assert_eq!(region.insns(&region.blocks[0]), [None]);
+        assert!(region.runs.is_empty());
+        let illegal = START + 64;
+        finder.find(&mut region, illegal, &mut memory, |_| false, |_| true);
+        assert_eq!(region.insns(&region.blocks[0]), [None]);
+        assert_eq!(region.runs.len(), 1);
+    }
 }

@@ -9,8 +9,7 @@
 )]
 
 use super::Jit;
-use super::backend::{Backend, CodeOffset, Event};
-use super::cache::Translated;
+use super::backend::Backend;
 use crate::cpu::Cpu;
 use crate::engine::Sample;
 use crate::memory::Memory;
@@ -78,9 +77,7 @@ impl<B: Backend> Jit<B> {
             return;
         };
         let place = self.code.place(host_pc);
-        let found = place.and_then(|at| Some((at, self.cache.region_at(at)?)));
-        let pc = found.and_then(|(at, index)| guest_pc(&self.cache.regions()[index], at));
-        let Some(pc) = pc else {
+        let Some(pc) = place.and_then(|at| self.cache.guest_pc(at)) else {
             // In a stub, on the way in or out.
             return sampler::postpone();
         };
@@ -101,20 +98,4 @@ impl<B: Backend> Jit<B> {
         }
         sampling.take(&cpu);
     }
-}
-
-/// The guest instruction that a place in a region's code belongs to.
-fn guest_pc(region: &Translated, at: CodeOffset) -> Option<u32> {
-    let output = &region.output;
-    if at < output.cold {
-        let before = output.map.partition_point(|&(_, start)| start <= at);
-        return Some(output.map.get(before.checked_sub(1)?)?.0);
-    }
-    // Cold code ends with the call whose last byte is the site.
-    let next = output.sites.partition_point(|site| site.at < at);
-    Some(match output.sites.get(next)?.event {
-        Event::Jump { target } => target,
-        Event::Interpret { position, .. } => position.pc,
-        Event::Budget { pc } => pc,
-    })
 }

@@ -8,7 +8,6 @@ use super::op::{Address, Op, Operand, Test};
 use super::optimize;
 use super::region::{Block, Region};
 use crate::rv32::{AluOp, Cond, Insn, MulOp, Reg};
-use std::collections::HashMap;
 
 /// An operation and the guest instructions it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,40 +43,39 @@ pub struct Mode {
     pub plain: bool,
 }
 
-/// Translates a region for a place in the code buffer.
+/// Translates a region for a place in the code buffer. `items` is scratch memory, kept for the next region.
 pub fn translate<B: Backend>(
     backend: &mut B,
     region: &Region,
     at: CodeOffset,
     mode: Mode,
+    items: &mut Vec<Item>,
 ) -> Output {
-    let labels: HashMap<u32, BlockLabel> = region
-        .blocks
-        .iter()
-        .enumerate()
-        .map(|(n, block)| (block.pc, BlockLabel(n)))
-        .collect();
-    let target = |pc: u32| match labels.get(&pc) {
-        Some(&label) => Target::Block { label, pc },
+    let target = |pc: u32| match region.block_at(pc) {
+        Some(n) => Target::Block {
+            label: BlockLabel(n),
+            pc,
+        },
         None => Target::Outside(pc),
     };
     backend.begin(at, region.blocks.len());
     for (n, block) in region.blocks.iter().enumerate() {
-        let mut items = lift(block);
+        lift(region, block, items);
         if !mode.plain && !mode.counting {
-            optimize::optimize(&mut items, backend);
+            optimize::optimize(items, backend);
         }
         backend.block(BlockLabel(n), block.pc);
         let mut counted = 0;
-        for (i, item) in items.iter().enumerate() {
+        for i in 0..items.len() {
             if mode.counting && counted == 0 {
                 counted = stretch(&items[i..]);
-                backend.count(item.pc, counted);
+                backend.count(items[i].pc, counted);
             }
+            let item = &mut items[i];
             let deferred = if item.deferred.is_empty() {
                 0
             } else {
-                backend.defer(item.deferred.clone())
+                backend.defer(std::mem::take(&mut item.deferred))
             };
             backend.position(Position {
                 pc: item.pc,
@@ -156,31 +154,31 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
 }
 
 /// Turns a block into operations, one for each instruction (two for a call: the link, and the jump).
-fn lift(block: &Block) -> Vec<Item> {
+fn lift(region: &Region, block: &Block, items: &mut Vec<Item>) {
+    items.clear();
     let mut lifter = Lifter {
         known: [None; 32],
-        items: Vec::with_capacity(block.insns.len() + 1),
+        items,
         pc: block.pc,
     };
     lifter.known[0] = Some(0);
-    for (n, insn) in block.insns.iter().enumerate() {
-        lifter.pc = block.address_of(n);
+    for insn in region.insns(block) {
         match insn {
             Some(insn) => lifter.lift(*insn),
             None => lifter.push(Op::Interpret),
         }
+        lifter.pc = lifter.pc.wrapping_add(4);
     }
-    lifter.items
 }
 
 /// Lifts the instructions of one block in order, knowing which registers hold constants.
-struct Lifter {
+struct Lifter<'a> {
     known: [Option<u32>; 32],
-    items: Vec<Item>,
+    items: &'a mut Vec<Item>,
     pc: u32,
 }
 
-impl Lifter {
+impl Lifter<'_> {
     fn push(&mut self, op: Op) {
         self.items.push(Item::new(op, self.pc));
     }

@@ -57,6 +57,8 @@ pub struct MachineConfig {
     pub stack_size: u32,
     /// Bytes for translated code; `None` leaves it to the engine.
     pub code_cache: Option<usize>,
+    /// How often code is interpreted before it is translated, 0 for never; `None` leaves it to the engine.
+    pub hot: Option<u8>,
     /// Whether a misaligned access is a fault. Only the paged placement has this.
     pub strict_align: bool,
     /// The guest's arguments, its own name first.
@@ -90,6 +92,7 @@ impl Default for MachineConfig {
             memory_pages: MemoryConfig::default().limit_pages,
             stack_size: 8 << 20,
             code_cache: None,
+            hot: None,
             strict_align: false,
             args: Vec::new(),
             env: Vec::new(),
@@ -209,6 +212,7 @@ fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, 
     let default = jit::JitConfig::default();
     let jit_config = jit::JitConfig {
         code_cache: config.code_cache.unwrap_or(default.code_cache),
+        hot: config.hot.unwrap_or(default.hot),
         ..default
     };
     match jit::for_host(memory, jit_config) {

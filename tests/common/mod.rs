@@ -67,7 +67,7 @@ pub(crate) struct EngineRow {
     pub(crate) options: &'static [&'static str],
 }
 
-/// Every way to run a program in this build.
+/// Every way to run a program in this build. The JIT translates everything.
 pub(crate) fn engines() -> Vec<EngineRow> {
     let interp = [
         (
@@ -84,11 +84,17 @@ pub(crate) fn engines() -> Vec<EngineRow> {
         ),
     ];
     let jit = [
-        ("jit, paged", ["--engine", "jit", "--placement", "paged"]),
-        ("jit, window", ["--engine", "jit", "--placement", "window"]),
+        (
+            "jit, paged",
+            ["--hot=0", "--engine=jit", "--placement", "paged"],
+        ),
+        (
+            "jit, window",
+            ["--hot=0", "--engine=jit", "--placement", "window"],
+        ),
         (
             "jit, identity",
-            ["--engine", "jit", "--placement", "identity"],
+            ["--hot=0", "--engine=jit", "--placement", "identity"],
         ),
     ];
     let row = |(name, options): (&'static str, [&'static str; 4])| EngineRow {
@@ -98,6 +104,12 @@ pub(crate) fn engines() -> Vec<EngineRow> {
     let jit = jit.into_iter().filter(|_| rvjit::machine::JIT_AVAILABLE);
     interp.into_iter().chain(jit).map(row).collect()
 }
+
+/// The JIT as it is without options: what is executed seldom is interpreted, so small programs have no code.
+pub(crate) const AS_IT_IS: EngineRow = EngineRow {
+    name: "as it is",
+    options: &[],
+};
 
 /// The folder of guest programs.
 pub(crate) fn fixtures() -> PathBuf {

@@ -162,14 +162,18 @@ struct Side {
 
 fn sides() -> Vec<Side> {
     let mut sides = Vec::new();
+    let all_code = JitConfig {
+        hot: 0,
+        ..JitConfig::default()
+    };
     for placement in Placement::ALL {
         for (name, config) in [
-            ("", JitConfig::default()),
+            ("", all_code),
             (
                 " poisoned",
                 JitConfig {
                     poison: true,
-                    ..JitConfig::default()
+                    ..all_code
                 },
             ),
             (
@@ -177,9 +181,11 @@ fn sides() -> Vec<Side> {
                 JitConfig {
                     plain: true,
                     host_features: false,
-                    ..JitConfig::default()
+                    ..all_code
                 },
             ),
+            // Goes to and fro between interpreter and code.
+            (" tiered", JitConfig { hot: 2, ..all_code }),
         ] {
             // There is one host address 0, so the identity placement is there once a process.
             if placement == Placement::Identity && !name.is_empty() {

@@ -2,7 +2,7 @@
 //! [`Arm64::written`] a store behind, where a guest register has no home.
 
 use super::regs::{ARENA, INDEX, LINK, SCRATCH, host_homes};
-use super::{Arm64, displacement, state_offset, stubs};
+use super::{Arm64, displacement, state_offset};
 use crate::asm::a64::{
     Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift, MovImm,
     PairOff, Shift, TestBit, W, WZR, patch_branch,
@@ -11,7 +11,7 @@ use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
 use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
-use crate::jit::draft::{Cold, Draft};
+use crate::jit::draft::Cold;
 use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
 use crate::memory::Placement;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
@@ -176,14 +176,18 @@ impl Backend for Arm64 {
 
     fn begin(&mut self, at: CodeOffset, blocks: usize) {
         self.asm.clear();
-        self.draft = Draft::new(at);
+        self.draft.begin(at);
         self.too_far = false;
-        self.blocks = (0..blocks).map(|_| self.asm.label()).collect();
+        self.blocks.clear();
+        self.blocks.extend((0..blocks).map(|_| self.asm.label()));
     }
 
     fn finish(&mut self) -> Output {
         self.draft.output.cold = self.draft.place(self.here());
-        for cold in self.draft.take_colds() {
+        for number in 0.. {
+            let Some(cold) = self.draft.cold_code(number) else {
+                break;
+            };
             let start = self.here();
             let result = self.asm.bind(cold.label);
             self.reach(result);
@@ -191,13 +195,17 @@ impl Backend for Arm64 {
             self.draft.cold_emitted(&cold, start, self.here());
         }
         self.too_far |= self.asm.has_unbound_branches();
-        let draft = std::mem::replace(&mut self.draft, Draft::new(CodeOffset(0)));
-        let mut output = draft.finish(stubs::bytes(self.asm.words()));
-        output.too_far = self.too_far;
+        let bytes = self.asm.words().iter().flat_map(|word| word.to_le_bytes());
+        self.draft.output.code.extend(bytes);
+        self.draft.output.too_far = self.too_far;
         if self.too_far {
             self.short_branches = false;
         }
-        output
+        self.draft.finish()
+    }
+
+    fn recycle(&mut self, output: Output) {
+        self.draft.output = output;
     }
 
     fn block(&mut self, label: BlockLabel, pc: u32) {
@@ -535,40 +543,26 @@ impl Backend for Arm64 {
         }
     }
 
-    fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch> {
-        let patch = |at: CodeOffset, word: u32| {
-            let mut bytes = [0; 8];
-            bytes[..4].copy_from_slice(&word.to_le_bytes());
-            Patch { at, bytes, len: 4 }
+    fn relink(&self, link: &Link, to: Option<CodeOffset>, patches: &mut Vec<Patch>) {
+        let mut patch = |at: CodeOffset, word: Option<u32>| {
+            if let Some(word) = word {
+                let mut bytes = [0; 8];
+                bytes[..4].copy_from_slice(&word.to_le_bytes());
+                patches.push(Patch { at, bytes, len: 4 });
+            }
         };
         let conditional = link.branch != link.cold;
-        let to_cold = || patch_branch(link.insn, displacement(link.branch, link.cold));
-        let leave = patch(link.cold, self.exit_insn(link.cold));
+        let direct = to.and_then(|to| patch_branch(link.insn, displacement(link.branch, to)));
+        if conditional && direct.is_some() {
+            return patch(link.branch, direct);
+        }
         match to {
-            Some(to) => {
-                let direct = patch_branch(link.insn, displacement(link.branch, to));
-                match direct {
-                    Some(word) if conditional => vec![patch(link.branch, word)],
-                    _ => {
-                        let jump = Assembler::b_word(displacement(link.cold, to));
-                        let mut patches: Vec<Patch> = jump
-                            .map(|word| patch(link.cold, word))
-                            .into_iter()
-                            .collect();
-                        if conditional {
-                            patches.extend(to_cold().map(|word| patch(link.branch, word)));
-                        }
-                        patches
-                    }
-                }
-            }
-            None => {
-                let mut patches = vec![leave];
-                if conditional {
-                    patches.extend(to_cold().map(|word| patch(link.branch, word)));
-                }
-                patches
-            }
+            Some(to) => patch(link.cold, Assembler::b_word(displacement(link.cold, to))),
+            None => patch(link.cold, Some(self.exit_insn(link.cold))),
+        }
+        if conditional {
+            let cold = displacement(link.branch, link.cold);
+            patch(link.branch, patch_branch(link.insn, cold));
         }
     }
 }

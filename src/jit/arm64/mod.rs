@@ -38,7 +38,7 @@ impl Arm64 {
         Arm64 {
             options,
             asm: Assembler::new(),
-            draft: Draft::new(CodeOffset(0)),
+            draft: Draft::default(),
             blocks: Vec::new(),
             exit: CodeOffset(0),
             short_branches: true,

@@ -7,7 +7,7 @@ use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
 use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
-use crate::jit::draft::{Cold, Draft};
+use crate::jit::draft::Cold;
 use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
@@ -73,15 +73,19 @@ impl Backend for X86_64 {
     fn begin(&mut self, at: CodeOffset, blocks: usize) {
         self.asm.clear();
         self.flags = None;
-        self.draft = Draft::new(at);
-        self.blocks = (0..blocks).map(|_| self.asm.label()).collect();
+        self.draft.begin(at);
+        self.blocks.clear();
+        self.blocks.extend((0..blocks).map(|_| self.asm.label()));
     }
 
     fn finish(&mut self) -> Output {
         self.draft.output.cold = self.draft.place(self.here());
         self.emit_special_divisions();
         self.emit_reloads();
-        for cold in self.draft.take_colds() {
+        for number in 0.. {
+            let Some(cold) = self.draft.cold_code(number) else {
+                break;
+            };
             let start = self.here();
             self.asm.bind(cold.label);
             self.leave_insn();
@@ -93,8 +97,12 @@ impl Backend for X86_64 {
             Ok(()),
             "every block that is branched to is emitted"
         );
-        let draft = std::mem::replace(&mut self.draft, Draft::new(CodeOffset(0)));
-        draft.finish(self.asm.code().to_vec())
+        self.draft.output.code.extend_from_slice(self.asm.code());
+        self.draft.finish()
+    }
+
+    fn recycle(&mut self, output: Output) {
+        self.draft.output = output;
     }
 
     fn block(&mut self, label: BlockLabel, pc: u32) {
@@ -282,7 +290,7 @@ impl Backend for X86_64 {
         crate::asm::x64::disassemble(code, address)
     }
 
-    fn relink(&self, link: &Link, to: Option<CodeOffset>) -> Vec<Patch> {
+    fn relink(&self, link: &Link, to: Option<CodeOffset>, patches: &mut Vec<Patch>) {
         let mut bytes = [0; 8];
         if link.branch == link.cold {
             // An unconditional exit: a call of the exit stub, or a jump.
@@ -292,19 +300,20 @@ impl Backend for X86_64 {
             };
             bytes[0] = opcode;
             bytes[1..5].copy_from_slice(&displacement(link.branch, to, 5).to_le_bytes());
-            return vec![Patch {
+            patches.push(Patch {
                 at: link.branch,
                 bytes,
                 len: 5,
-            }];
+            });
+            return;
         }
         // `branch` is the displacement of a jump that may be conditional.
         let to = to.unwrap_or(link.cold);
         bytes[..4].copy_from_slice(&displacement(link.branch, to, 4).to_le_bytes());
-        vec![Patch {
+        patches.push(Patch {
             at: link.branch,
             bytes,
             len: 4,
-        }]
+        });
     }
 }

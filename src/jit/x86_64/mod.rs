@@ -50,7 +50,7 @@ impl X86_64 {
             homes: Homes::new(by_use),
             bmi2: options.host_features && host_has_bmi2(),
             asm: Assembler::new(),
-            draft: Draft::new(CodeOffset(0)),
+            draft: Draft::default(),
             blocks: Vec::new(),
             special_divisions: Vec::new(),
             reloads: Vec::new(),

@@ -1,9 +1,9 @@
 //! The way into the code and out of it.
 
 use super::regs::{A, STATE};
-use super::{X86_64, state, state_x};
+use super::{X86_64, displacement, state, state_x};
 use crate::asm::x64::{Assembler, Mem, Reg};
-use crate::jit::arena::offset;
+use crate::jit::arena::{EXIT_MISSED, offset};
 use crate::jit::backend::{CodeOffset, Stubs};
 
 /// `exit_at` is where a call pushes, and the rest of the state in the 128 bytes that signal handlers leave alone.
@@ -45,10 +45,19 @@ impl X86_64 {
             a.pop(reg);
         }
         a.ret();
+
+        // The index, `ror pc, 2`, is in its scratch register.
+        let missed = place(a);
+        a.rol32_i(A, 2);
+        a.mov64_mr(state(offset::MISSED), A);
+        a.mov64_mi32(state(offset::EXIT_AT), EXIT_MISSED.into());
+        let from = place(a);
+        a.jmp_rel32(displacement(from, leave, 5));
         Stubs {
             code: a.code().to_vec(),
             enter,
             leave,
+            missed,
         }
     }
 }
