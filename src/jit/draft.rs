@@ -58,6 +58,7 @@ impl<L: Copy> Draft<L> {
                 insns: 0,
                 counted: 0,
                 deferred: 0,
+                update: None,
             },
             colds: Vec::new(),
             waiting: Waiting::default(),
