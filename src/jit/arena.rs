@@ -4,7 +4,8 @@
 //! table takes a guest pc to host code. Its sparse form has a slot for every 32-bit value of `ror pc, 2`: 32 GiB of
 //! address space of which only the pages in use cost memory. Misaligned targets land in the upper three quarters, which
 //! cannot be read: the jump itself faults, and is interpreted. An empty slot is 0, and the fault of having jumped there
-//! is a miss. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
+//! is a miss. The direct form has a slot for every value of pc, so that the index costs nothing; a quarter of it is in use, and a
+//! misaligned target finds an empty slot. Then the fault of having jumped there must tell where from. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
 //! by the code.
 #![expect(unsafe_code, reason = "emitted code reads and writes this memory")]
 
@@ -16,6 +17,8 @@ use std::io;
 pub enum JumpTableKind {
     /// Indexed by `ror pc, 2`; an empty slot faults.
     Sparse,
+    /// Indexed by pc; an empty slot faults.
+    Direct,
     /// Direct-mapped, with the pc checked.
     Hashed,
 }
@@ -99,7 +102,7 @@ impl Arena {
     /// The host's: the sparse table needs 32 GiB of address space.
     pub fn new(kind: JumpTableKind) -> io::Result<Arena> {
         let table = match kind {
-            JumpTableKind::Sparse => 8 << 32,
+            JumpTableKind::Sparse | JumpTableKind::Direct => 8 << 32,
             JumpTableKind::Hashed => 16 * HASHED_SLOTS,
         };
         let mapping = Mapping::new(BEFORE + table, Protection::ReadWrite)?;
@@ -143,6 +146,7 @@ impl Arena {
     fn slot(&self, pc: u32) -> *mut u64 {
         let index = match self.kind {
             JumpTableKind::Sparse => pc.rotate_right(2) as usize,
+            JumpTableKind::Direct => pc as usize,
             JumpTableKind::Hashed => (pc >> 2) as usize % HASHED_SLOTS * 2,
         };
         self.base().cast::<u64>().wrapping_add(index)
@@ -152,8 +156,8 @@ impl Arena {
     pub fn set(&mut self, pc: u32, host: usize) {
         let slot = self.slot(pc);
         match self.kind {
-            // SAFETY: every 32-bit index lies inside the sparse table, which is readable and writable.
-            JumpTableKind::Sparse => unsafe { slot.write(host as u64) },
+            // SAFETY: every 32-bit index of a multiple of 4 lies in the part of these tables that is readable and writable.
+            JumpTableKind::Sparse | JumpTableKind::Direct => unsafe { slot.write(host as u64) },
             JumpTableKind::Hashed => self.set_hashed(slot, pc, host as u64),
         }
         self.filled.push(pc);
@@ -164,7 +168,7 @@ impl Arena {
         let slot = self.slot(pc);
         match self.kind {
             // SAFETY: as in `set`.
-            JumpTableKind::Sparse => unsafe { slot.write(0) },
+            JumpTableKind::Sparse | JumpTableKind::Direct => unsafe { slot.write(0) },
             // SAFETY: the slot's first word lies inside the table.
             JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
                 // The host address stays: code may just have compared the key, and be about to use it.
@@ -220,6 +224,20 @@ mod tests {
         }
         arena.clear_all();
         assert_eq!(read(&arena, 0x8000_0000), 0);
+    }
+
+    #[test]
+    fn direct_slots_cover_every_pc() {
+        let mut arena = Arena::new(JumpTableKind::Direct).unwrap();
+        for pc in [0x1_0000, 0x8000_0000, 0xffff_fffc] {
+            arena.set(pc, 0x1234);
+            assert_eq!(read(&arena, pc), 0x1234);
+            for misaligned in [pc | 1, pc | 2, pc | 3] {
+                assert_eq!(read(&arena, misaligned), 0);
+            }
+        }
+        arena.clear_all();
+        assert_eq!(read(&arena, 0xffff_fffc), 0);
     }
 
     #[test]

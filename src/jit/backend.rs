@@ -4,6 +4,7 @@
 //! happens rarely is an [`Event`]: the backend emits a short cold piece of code that leaves with an address by which the
 //! engine finds the event again. Between two operations only the homes of guest registers are live.
 
+use super::arena::JumpTableKind;
 use super::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
@@ -134,7 +135,7 @@ pub struct Options {
     /// Whether misaligned accesses go to the slow path always (they fault there).
     pub strict_align: bool,
     /// How indirect jumps find their target.
-    pub jump_table: super::arena::JumpTableKind,
+    pub jump_table: JumpTableKind,
     /// Whether block heads fill with garbage what emitted code must not trust.
     pub poison: bool,
     /// Whether to use what this very host can do beyond its baseline (BMI2); off for reproducible listings.
@@ -155,6 +156,9 @@ pub struct Stubs {
 
 /// A host. The registers given may be x0 only where said; immediates are any 32 bits.
 pub trait Backend: super::optimize::Costs {
+    /// The jump table where there is much address space.
+    const JUMP_TABLE: JumpTableKind;
+
     /// Emits the stubs; they go to offset 0 of the code buffer.
     fn stubs(&mut self) -> Stubs;
 

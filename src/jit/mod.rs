@@ -158,8 +158,8 @@ impl<B: Backend> Jit<B> {
         let arena = if placement == Placement::Paged {
             Arena::new(JumpTableKind::Hashed)?
         } else {
-            Arena::new(JumpTableKind::Sparse).or_else(|error| {
-                log::info!("no address space for the sparse jump table: {error}");
+            Arena::new(B::JUMP_TABLE).or_else(|error| {
+                log::info!("no address space for the large jump table: {error}");
                 Arena::new(JumpTableKind::Hashed)
             })?
         };
@@ -464,7 +464,11 @@ impl<B: Backend> Jit<B> {
             if let Err(stop) = stepped {
                 return Ok(Err(stop));
             }
-            self.stats.interpreted += 1;
+            match insn {
+                // The host whose code faults with the place of an indirect jump, not with its target.
+                Some(Insn::Jalr { .. }) if resume.is_none() => self.stats.misses += 1,
+                _ => self.stats.interpreted += 1,
+            }
             if counting {
                 self.arena.state().budget -= 1;
                 self.tell_budget(cpu, budget);

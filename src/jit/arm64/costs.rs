@@ -1,7 +1,7 @@
 //! What ARM64 does in one instruction.
 
 use super::Arm64;
-use super::regs::{Home, home};
+use super::regs::Home;
 use crate::asm::a64::{BitmaskImm32, Imm12, PairOff, SImm9, W};
 use crate::jit::op::ShiftKind;
 use crate::jit::optimize::Costs;
@@ -53,6 +53,6 @@ impl Costs for Arm64 {
             false => SImm9::new(by).is_some(),
         };
         let identity = self.options.placement == Placement::Identity;
-        identity && encodable && matches!(home(base), Home::Host(_))
+        identity && encodable && matches!(self.homes.get(base), Home::Host(_))
     }
 }

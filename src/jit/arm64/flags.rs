@@ -4,7 +4,7 @@
 //! other flags.
 
 use super::Arm64;
-use super::regs::{Home, INDEX, LINK, SCRATCH, home};
+use super::regs::{Home, INDEX, LINK, SCRATCH};
 use crate::asm::a64::{Cond as HostCond, Imm12, W, WZR};
 use crate::jit::op::Operand;
 use crate::rv32::Cond;
@@ -58,7 +58,7 @@ impl Arm64 {
     /// [`INDEX`] for `b`.
     pub(super) fn compare(&mut self, cond: Cond, a: W, b: Operand) -> HostCond {
         let with = match b {
-            Operand::Reg(b) => match home(b) {
+            Operand::Reg(b) => match self.homes.get(b) {
                 Home::Host(b) => With::Reg(b),
                 Home::Zero => With::Reg(WZR),
                 Home::InCpu => With::Reg(INDEX.w()),

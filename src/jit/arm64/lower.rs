@@ -1,7 +1,7 @@
 //! Operations to instructions. Each method says what it emits; [`Arm64::read`] may put a load before, and
 //! [`Arm64::written`] a store behind, where a guest register has no home.
 
-use super::regs::{ARENA, INDEX, LINK, SCRATCH, host_homes};
+use super::regs::{ARENA, Home, INDEX, LINK, SCRATCH};
 use super::{Arm64, displacement, state_offset, stubs};
 use crate::asm::a64::{
     Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift, MovImm,
@@ -109,38 +109,49 @@ impl Arm64 {
         }
     }
 
-    /// The code that finds the target of an indirect jump in [`SCRATCH`] or [`INDEX`], which is returned.
-    fn find_target(&mut self, target: W) -> crate::asm::a64::X {
-        match self.options.jump_table {
-            JumpTableKind::Sparse => {
-                self.asm.ror_imm(INDEX.w(), target, amount(2));
-                // A misaligned target faults here.
-                self.draft.site(self.here(), false);
-                self.asm.ldr_uxtw(SCRATCH, ARENA, INDEX.w(), Index::Units);
-                SCRATCH
-            }
-            JumpTableKind::Hashed => {
-                if let Some(field) = BitField::new(2, HASHED_BITS) {
-                    self.asm.ubfx(INDEX.w(), target, field);
-                }
-                self.asm
-                    .add_shift(INDEX, ARENA, INDEX, Shift::Lsl, Amount::wrapping(4));
-                if let Some(zero) = PairOff::new(0) {
-                    self.asm.ldp(LINK, INDEX, INDEX, zero);
-                }
-                self.asm.cmp(LINK.w(), target);
-                self.flags = None;
-                let cold = self.asm.label();
-                let result = self.asm.b_cond_to(HostCond::Ne, cold);
-                self.reach(result);
-                self.draft.interpret_cold(cold, false);
-                INDEX
-            }
+    /// Goes where the slot of `target` says, or leaves for the interpreter.
+    fn jump_direct(&mut self, target: W, link: Option<(Reg, u32)>) {
+        self.asm.ldr_uxtw(SCRATCH, ARENA, target, Index::Units);
+        if let Some((rd, value)) = link {
+            let cold = self.asm.label();
+            let result = self.asm.cbz_to(SCRATCH, cold);
+            self.reach(result);
+            self.draft.interpret_cold(cold, false);
+            self.load_imm(rd, value);
+            self.asm.br(SCRATCH);
+        } else {
+            // Where the slot is empty, the fault at address 0 leaves with the address after this.
+            self.asm.blr(SCRATCH);
+            self.draft.left_to_interpret(self.here());
         }
+    }
+
+    /// The same with the hashed table.
+    fn jump_hashed(&mut self, target: W, link: Option<(Reg, u32)>) {
+        if let Some(field) = BitField::new(2, HASHED_BITS) {
+            self.asm.ubfx(INDEX.w(), target, field);
+        }
+        self.asm
+            .add_shift(INDEX, ARENA, INDEX, Shift::Lsl, Amount::wrapping(4));
+        if let Some(zero) = PairOff::new(0) {
+            self.asm.ldp(LINK, INDEX, INDEX, zero);
+        }
+        self.asm.cmp(LINK.w(), target);
+        self.flags = None;
+        let cold = self.asm.label();
+        let result = self.asm.b_cond_to(HostCond::Ne, cold);
+        self.reach(result);
+        self.draft.interpret_cold(cold, false);
+        if let Some((rd, value)) = link {
+            self.load_imm(rd, value);
+        }
+        self.asm.br(INDEX);
     }
 }
 
 impl Backend for Arm64 {
+    const JUMP_TABLE: JumpTableKind = JumpTableKind::Direct;
+
     fn stubs(&mut self) -> Stubs {
         self.emit_stubs()
     }
@@ -188,7 +199,7 @@ impl Backend for Arm64 {
         if self.options.placement != Placement::Identity
             && let Some(garbage) = MovImm::new(0xdead, 48)
         {
-            for (_, w) in host_homes() {
+            for (_, w) in self.homes.in_host() {
                 self.asm.movk(w.x(), garbage);
             }
         }
@@ -225,7 +236,7 @@ impl Backend for Arm64 {
 
     fn load_imm(&mut self, rd: Reg, value: u32) {
         let d = match value {
-            0 if super::regs::home(rd) == super::regs::Home::InCpu => WZR,
+            0 if self.homes.get(rd) == Home::InCpu => WZR,
             _ => {
                 let d = self.dest(rd, LINK);
                 self.asm.mov_u32(d, value);
@@ -238,7 +249,7 @@ impl Backend for Arm64 {
     fn copy(&mut self, rd: Reg, rs: Reg) {
         let d = self.dest(rd, SCRATCH);
         let n = self.read(rs, d.x());
-        if super::regs::home(rd) == super::regs::Home::InCpu {
+        if self.homes.get(rd) == Home::InCpu {
             self.written(rd, n);
         } else if n != d {
             self.asm.mov(d, n);
@@ -487,11 +498,10 @@ impl Backend for Arm64 {
             self.add_imm(SCRATCH.w(), target, offset.cast_unsigned(), INDEX);
             target = SCRATCH.w();
         }
-        let found = self.find_target(target);
-        if let Some((rd, value)) = link {
-            self.load_imm(rd, value);
+        match self.options.jump_table {
+            JumpTableKind::Sparse | JumpTableKind::Direct => self.jump_direct(target, link),
+            JumpTableKind::Hashed => self.jump_hashed(target, link),
         }
-        self.asm.br(found);
     }
 
     fn interpret(&mut self) {
@@ -500,9 +510,10 @@ impl Backend for Arm64 {
     }
 
     fn host_register(&self, reg: Reg) -> Option<usize> {
-        host_homes()
-            .find(|(home_of, _)| *home_of == reg)
-            .map(|(_, host)| usize::from(host.number()))
+        match self.homes.get(reg) {
+            Home::Host(host) => Some(usize::from(host.number())),
+            Home::Zero | Home::InCpu => None,
+        }
     }
 
     fn disassemble(code: &[u8], address: u64) -> (usize, String) {

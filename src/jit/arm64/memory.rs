@@ -1,6 +1,6 @@
 //! Loads and stores: one function per placement turns an address into a host operand.
 
-use super::regs::{ARENA, BASE, Home, INDEX, LINK, SCRATCH, home};
+use super::regs::{ARENA, BASE, Home, INDEX, LINK, SCRATCH};
 use super::{Arm64, state_offset};
 use crate::asm::a64::Amount;
 use crate::asm::a64::{
@@ -23,7 +23,7 @@ enum Operand {
 impl Arm64 {
     pub(super) fn emit_load(&mut self, op: LoadOp, rd: Reg, address: Address) {
         let operand = self.operand(address, op.width(), false);
-        let w = match home(rd) {
+        let w = match self.homes.get(rd) {
             Home::Zero => WZR,
             Home::Host(w) => w,
             Home::InCpu => INDEX.w(),

@@ -18,12 +18,13 @@ use super::backend::{BlockLabel, CodeOffset, Event, Options, Target};
 use super::draft::{Cold, Draft};
 use crate::asm::a64::{Assembler, Cond, Disp26, Label, LabelError, SImm9, W, WZR, X};
 use crate::rv32::Reg;
-use regs::{ARENA, Home, home};
+use regs::{ARENA, Home, Homes};
 
 /// The backend.
 #[derive(Debug)]
 pub struct Arm64 {
     options: Options,
+    homes: Homes,
     asm: Assembler,
     draft: Draft<Label>,
     blocks: Vec<Label>,
@@ -42,6 +43,7 @@ impl Arm64 {
     pub fn new(options: Options) -> Arm64 {
         Arm64 {
             options,
+            homes: Homes::of(options.placement),
             asm: Assembler::new(),
             draft: Draft::new(CodeOffset(0)),
             blocks: Vec::new(),
@@ -63,7 +65,7 @@ impl Arm64 {
 
     /// The register that holds a guest register's value, loaded into `scratch` if it has no home.
     fn read(&mut self, reg: Reg, scratch: X) -> W {
-        match home(reg) {
+        match self.homes.get(reg) {
             Home::Zero => WZR,
             Home::Host(w) => w,
             Home::InCpu => {
@@ -75,7 +77,7 @@ impl Arm64 {
 
     /// The register to compute a guest register's value in; [`Arm64::written`] then puts it in its place.
     fn dest(&self, reg: Reg, scratch: X) -> W {
-        match home(reg) {
+        match self.homes.get(reg) {
             Home::Host(w) => w,
             Home::Zero => WZR,
             Home::InCpu => scratch.w(),
@@ -85,7 +87,7 @@ impl Arm64 {
     /// The value of `reg` is in `w`, which came from [`Arm64::dest`].
     fn written(&mut self, reg: Reg, w: W) {
         self.changed(w);
-        if home(reg) == Home::InCpu {
+        if self.homes.get(reg) == Home::InCpu {
             self.asm.stur(w, ARENA, state_x(reg));
         }
     }

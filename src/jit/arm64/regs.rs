@@ -1,18 +1,19 @@
 //! Where guest registers live on ARM64.
 //!
-//! 25 of the 31 have a home. Not to be had are x18 (the platform's), x27 and x28 (memory base and arena), x16, x17 and
+//! 25 of the 31 have a home, and one more under the identity placement, which needs no base. Not to be had are x18 (the platform's), x27 and x28 (memory base and arena), x16, x17 and
 //! x30 (scratch; `bl` to the exit stub writes x30), and sp.
 
 use crate::asm::a64::{W, X};
+use crate::memory::Placement;
 use crate::rv32::Reg;
 
 /// Scratch. Free between operations.
 pub(super) const SCRATCH: X = X(16);
-/// Scratch; also the index of an indirect jump, which a fault handler reads.
+/// Scratch.
 pub(super) const INDEX: X = X(17);
-/// Scratch; also where `bl` leaves the address.
+/// Scratch; also where `bl` and `blr` leave the address.
 pub(super) const LINK: X = X(30);
-/// Host address of guest address 0, or of the pool.
+/// Host address of guest address 0, or of the pool. Under the identity placement it is a home.
 pub(super) const BASE: X = X(27);
 /// The arena's register.
 pub(super) const ARENA: X = X(28);
@@ -47,10 +48,16 @@ const HOMES: [Home; 32] = {
     ]
 };
 
-/// No two guest registers share a host register, and none has one that is not to be had.
-const _: () = {
+/// The same where no register holds a base of guest memory: its register is one more home.
+const HOMES_WITHOUT_BASE: [Home; 32] = {
+    let mut homes = HOMES;
+    homes[S10] = Home::Host(W(BASE.number()));
+    homes
+};
+const S10: usize = 26;
+
+const fn check(homes: &[Home; 32], reserved: &[X]) {
     let mut taken: u32 = 1 << 18 | 1 << 31;
-    let reserved = [SCRATCH, INDEX, LINK, BASE, ARENA];
     let mut i = 0;
     while i < reserved.len() {
         taken |= 1 << reserved[i].number();
@@ -58,7 +65,7 @@ const _: () = {
     }
     i = 0;
     while i < 32 {
-        if let Home::Host(w) = HOMES[i] {
+        if let Home::Host(w) = homes[i] {
             assert!(
                 taken & 1 << w.number() == 0,
                 "a host register is used twice"
@@ -67,19 +74,39 @@ const _: () = {
         }
         i += 1;
     }
-    assert!(matches!(HOMES[0], Home::Zero));
-};
-
-/// The home of a guest register.
-#[inline]
-pub(super) const fn home(reg: Reg) -> Home {
-    HOMES[reg.index()]
+    assert!(matches!(homes[0], Home::Zero));
 }
 
-/// The guest registers with a home in a host register, and that register.
-pub(super) fn host_homes() -> impl Iterator<Item = (Reg, W)> {
-    Reg::all().filter_map(|reg| match home(reg) {
-        Home::Host(w) => Some((reg, w)),
-        Home::Zero | Home::InCpu => None,
-    })
+/// No two guest registers share a host register, and none has one that is not to be had.
+const _: () = {
+    check(&HOMES, &[SCRATCH, INDEX, LINK, BASE, ARENA]);
+    check(&HOMES_WITHOUT_BASE, &[SCRATCH, INDEX, LINK, ARENA]);
+};
+
+/// Where all code of one placement agrees that guest registers live.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Homes(&'static [Home; 32]);
+
+impl Homes {
+    /// Those of a placement.
+    pub(super) const fn of(placement: Placement) -> Homes {
+        match placement {
+            Placement::Identity => Homes(&HOMES_WITHOUT_BASE),
+            Placement::Paged | Placement::Window => Homes(&HOMES),
+        }
+    }
+
+    /// The home of a guest register.
+    #[inline]
+    pub(super) const fn get(self, reg: Reg) -> Home {
+        self.0[reg.index()]
+    }
+
+    /// The guest registers with a home in a host register, and that register.
+    pub(super) fn in_host(self) -> impl Iterator<Item = (Reg, W)> {
+        Reg::all().filter_map(move |reg| match self.get(reg) {
+            Home::Host(w) => Some((reg, w)),
+            Home::Zero | Home::InCpu => None,
+        })
+    }
 }

@@ -66,6 +66,8 @@ impl X86_64 {
 }
 
 impl Backend for X86_64 {
+    const JUMP_TABLE: JumpTableKind = JumpTableKind::Sparse;
+
     fn stubs(&mut self) -> Stubs {
         self.emit_stubs()
     }
@@ -261,7 +263,7 @@ impl Backend for X86_64 {
 
     fn jump_reg(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
         match self.options.jump_table {
-            JumpTableKind::Sparse => self.jump_sparse(rs, offset, link),
+            JumpTableKind::Sparse | JumpTableKind::Direct => self.jump_sparse(rs, offset, link),
             JumpTableKind::Hashed => self.jump_hashed(rs, offset, link),
         }
     }
