@@ -158,7 +158,7 @@ impl Arena {
         match self.kind {
             // SAFETY: every 32-bit index of a multiple of 4 lies in the part of these tables that is readable and writable.
             JumpTableKind::Sparse | JumpTableKind::Direct => unsafe { slot.write(host as u64) },
-            JumpTableKind::Hashed => self.set_hashed(slot, pc, host as u64),
+            JumpTableKind::Hashed => self.set_hashed(slot, pc.into(), host as u64),
         }
         self.filled.push(pc);
     }
@@ -173,7 +173,7 @@ impl Arena {
             JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
                 // The host address stays: code may just have compared the key, and be about to use it.
                 // SAFETY: as above.
-                unsafe { slot.write(1) };
+                unsafe { slot.write(vacant(pc)) };
             }
             JumpTableKind::Hashed => {}
         }
@@ -187,19 +187,24 @@ impl Arena {
         self.reset_hashed();
     }
 
-    fn set_hashed(&mut self, slot: *mut u64, key: u32, host: u64) {
+    fn set_hashed(&mut self, slot: *mut u64, key: u64, host: u64) {
         // SAFETY: `slot` masks its index, so that both words lie inside the table.
-        unsafe { slot.write(u64::from(key)) };
+        unsafe { slot.write(key) };
         // SAFETY: as above.
         unsafe { slot.wrapping_add(1).write(host) };
     }
 
-    /// Empty slots hold key 0, which only pc 0 could match: its slot gets a key that no pc has.
+    /// Empty slots hold key 0, which is that of another slot, but for the slot of pc 0.
     fn reset_hashed(&mut self) {
         if self.kind == JumpTableKind::Hashed {
-            self.set_hashed(self.slot(0), 1, 0);
+            self.set_hashed(self.slot(0), vacant(0), 0);
         }
     }
+}
+
+/// A key that no target matches, odd or misaligned ones included, whose slot is that of `pc`: it is another slot's.
+fn vacant(pc: u32) -> u64 {
+    u64::from(pc ^ 4)
 }
 
 #[cfg(test)]
@@ -243,7 +248,7 @@ mod tests {
     #[test]
     fn hashed_slots_are_checked_by_pc() {
         let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
-        assert_eq!(read(&arena, 0), 1, "pc 0 never matches");
+        assert_eq!(read(&arena, 0), 4, "no target in this slot matches");
         arena.set(0x1_0000, 1);
         arena.set(0x1_0000 + (4 << HASHED_BITS), 2);
         assert_eq!(
@@ -252,9 +257,9 @@ mod tests {
             "the later one won"
         );
         arena.clear(0x1_0000);
-        assert_ne!(
+        assert_eq!(
             read(&arena, 0x1_0000),
-            1,
+            0x1_0000 + (4 << HASHED_BITS),
             "clearing the loser changes nothing"
         );
     }
