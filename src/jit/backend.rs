@@ -136,6 +136,8 @@ pub struct Options {
     pub strict_align: bool,
     /// How indirect jumps find their target.
     pub jump_table: JumpTableKind,
+    /// The low half of the code buffer's address.
+    pub code_low: u32,
     /// Whether block heads fill with garbage what emitted code must not trust.
     pub poison: bool,
     /// Whether to use what this very host can do beyond its baseline (BMI2); off for reproducible listings.
@@ -158,6 +160,9 @@ pub struct Stubs {
 pub trait Backend: super::optimize::Costs {
     /// The jump table where there is much address space.
     const JUMP_TABLE: JumpTableKind;
+
+    /// The low half of the address where the code buffer is best, if that matters.
+    const CODE_LOW: Option<u32>;
 
     /// Emits the stubs; they go to offset 0 of the code buffer.
     fn stubs(&mut self) -> Stubs;

@@ -163,7 +163,10 @@ impl<B: Backend> Jit<B> {
                 Arena::new(JumpTableKind::Hashed)
             })?
         };
+        let code = CodeBuffer::new(config.code_cache.max(4 * ROOM), B::CODE_LOW)?;
+        let low_half = code.address(CodeOffset(0)) as u64 & u64::from(u32::MAX);
         let mut backend = make(Options {
+            code_low: u32::try_from(low_half).unwrap_or(0),
             placement,
             strict_align: memory.strict_align(),
             jump_table: arena.kind(),
@@ -172,7 +175,7 @@ impl<B: Backend> Jit<B> {
         });
         let stubs = backend.stubs();
         let mut jit = Jit {
-            code: CodeBuffer::new(config.code_cache.max(4 * ROOM))?,
+            code,
             backend,
             arena,
             stubs,

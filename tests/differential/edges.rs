@@ -2,12 +2,12 @@
 
 use crate::generate::{CODE, DATA, DATA_LEN, Program};
 use crate::{PAGES, differences, hold_identity, listing, run};
-use rvjit::engine::{Budget, Engine};
+use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::jit::{self, JitConfig};
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, Insn, LoadOp, Reg, StoreOp};
+use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, StoreOp};
 
 const LAST_PAGE: u32 = 0xffff_f000;
 const LAZY: u32 = 0x0100_0000;
@@ -189,4 +189,90 @@ fn joined_accesses_of_the_stack_agree_with_the_interpreter() {
     let mut shapes: Vec<Vec<Insn>> = (-8..8).map(|n| down(4 * n)).collect();
     shapes.extend([frame, back]);
     compare(&shapes, sp, around(PAGE_ENDS, 16));
+}
+
+/// What an indirect jump does with each of these targets; where it comes back, three times.
+#[test]
+fn indirect_jumps_to_odd_places_agree_with_the_interpreter() {
+    let count = Reg::T0;
+    let (zero, ra) = (Reg::ZERO, Reg::RA);
+    let mut shapes = Vec::new();
+    for (rd, rs1) in [
+        (zero, A0),
+        (zero, ra),
+        (ra, A0),
+        (ra, ra),
+        (A0, A0),
+        (Reg::GP, A0),
+    ] {
+        for offset in [0, 1, 2, -1] {
+            shapes.push((rs1, Insn::Jalr { rd, rs1, offset }));
+        }
+    }
+    let _identity = hold_identity();
+    let mut reference = memory(Placement::Paged);
+    for placement in Placement::ALL {
+        let mut memory = memory(placement);
+        let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+        for &(base, jump) in &shapes {
+            let back = Insn::Branch {
+                cond: Cond::Ne,
+                rs1: count,
+                rs2: zero,
+                offset: -8,
+            };
+            let words = [jump, add(count, -1), back, Insn::Ecall].map(encode);
+            let behind = (CODE + 2)..(CODE + 10);
+            for target in behind.chain([0, 0xffff_fffc, DATA, CODE + 0x800]) {
+                let mut x = [0x1234_5678; 32];
+                x[0] = 0;
+                x[count.index()] = 3;
+                x[base.index()] = target;
+                let program = Program {
+                    words: words.to_vec(),
+                    x,
+                };
+                let budget = Budget::Instructions(100);
+                let expected = run(
+                    &mut Interpreter::default(),
+                    &mut reference,
+                    &program,
+                    budget,
+                );
+                for budget in [budget, Budget::Unlimited] {
+                    // With a target that is the jump itself it would not end.
+                    if budget == Budget::Unlimited && expected.stop == Stop::Budget {
+                        continue;
+                    }
+                    let mut got = run(&mut jit, &mut memory, &program, budget);
+                    got.executed = expected.executed;
+                    assert!(
+                        got == expected,
+                        "{} to {target:#x}:\n{}\n{}\n{}",
+                        placement.name(),
+                        differences(&expected, &got),
+                        listing(&program),
+                        jit::listing::of_cache(&jit),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A return address is made from a host address, and may be used as an address.
+#[test]
+fn return_addresses_can_be_used_as_addresses() {
+    let ra = Reg::RA;
+    let call = Insn::Jal { rd: ra, offset: 4 };
+    let shape = |rest: &[Insn]| [&[call], rest].concat();
+    let shapes = [
+        shape(&[lw(A0, ra, 0), lw(A1, ra, 4)]),
+        shape(&[lw(A0, ra, 8)]),
+        shape(&[lw(A0, ra, 0), add(ra, 4), lw(A1, ra, 0)]),
+        shape(&[lw(A0, ra, -4), lw(ra, ra, 0)]),
+        shape(&[sw(A0, ra, 0)]),
+        shape(&[add(ra, 16), lw(A1, ra, -300)]),
+    ];
+    compare(&shapes, S0, [DATA].into_iter());
 }

@@ -53,6 +53,6 @@ impl Costs for Arm64 {
             false => SImm9::new(by).is_some(),
         };
         let identity = self.options.placement == Placement::Identity;
-        identity && encodable && matches!(self.homes.get(base), Home::Host(_))
+        identity && encodable && base != Reg::RA && matches!(self.homes.get(base), Home::Host(_))
     }
 }

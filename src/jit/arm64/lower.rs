@@ -4,8 +4,8 @@
 use super::regs::{ARENA, Home, INDEX, LINK, SCRATCH};
 use super::{Arm64, displacement, state_offset, stubs};
 use crate::asm::a64::{
-    Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift, MovImm,
-    PairOff, Shift, TestBit, W, WZR, patch_branch,
+    AdrDisp, Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift,
+    MovImm, PairOff, Shift, TestBit, W, WZR, patch_branch,
 };
 use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
 use crate::jit::backend::{
@@ -109,6 +109,16 @@ impl Arm64 {
         }
     }
 
+    /// How far a constant that takes two instructions is from the low half of this place's address, if `adr` reaches.
+    fn near(&self, value: u32) -> Option<AdrDisp> {
+        let single = [value, !value]
+            .iter()
+            .any(|&v| v >> 16 == 0 || v << 16 == 0);
+        let here = self.draft.place(self.here()).0;
+        let distance = value.wrapping_sub(self.options.code_low.wrapping_add(here));
+        AdrDisp::new(distance.cast_signed().into()).filter(|_| !single)
+    }
+
     /// Goes where the slot of `target` says, or leaves for the interpreter.
     fn jump_direct(&mut self, target: W, link: Option<(Reg, u32)>) {
         self.asm.ldr_uxtw(SCRATCH, ARENA, target, Index::Units);
@@ -151,6 +161,8 @@ impl Arm64 {
 
 impl Backend for Arm64 {
     const JUMP_TABLE: JumpTableKind = JumpTableKind::Direct;
+    /// Where linkers begin RV32 programs: `adr` then makes return addresses.
+    const CODE_LOW: Option<u32> = Some(0x1_0000);
 
     fn stubs(&mut self) -> Stubs {
         self.emit_stubs()
@@ -239,7 +251,10 @@ impl Backend for Arm64 {
             0 if self.homes.get(rd) == Home::InCpu => WZR,
             _ => {
                 let d = self.dest(rd, LINK);
-                self.asm.mov_u32(d, value);
+                match self.near(value) {
+                    Some(from_here) if rd == Reg::RA => self.asm.adr(d.x(), from_here),
+                    _ => self.asm.mov_u32(d, value),
+                }
                 d
             }
         };

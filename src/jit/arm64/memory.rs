@@ -54,7 +54,7 @@ impl Arm64 {
         offset: i32,
         update: Option<i32>,
     ) {
-        let n = self.read(base, SCRATCH).x();
+        let n = self.address_of(base);
         // A pair whose halves are not neighbours goes on behind the first in other code, after a fault.
         let resumes = !access.is_pair() || self.draft.position.insns == 2;
         let (low, high) = match access {
@@ -158,10 +158,21 @@ impl Arm64 {
         let encodable = SImm9::new(offset).is_some()
             || u32::try_from(offset).is_ok_and(|offset| scaled(offset, width));
         if encodable && !base.is_zero() {
-            Operand::Offset(self.read(base, SCRATCH).x(), offset)
+            Operand::Offset(self.address_of(base), offset)
         } else {
             Operand::Offset(self.guest_address(address).x(), 0)
         }
+    }
+
+    /// A guest register as a host address.
+    fn address_of(&mut self, base: Reg) -> X {
+        let n = self.read(base, SCRATCH);
+        if base != Reg::RA {
+            return n.x();
+        }
+        // Its upper half may be that of an address of code.
+        self.asm.mov(SCRATCH.w(), n);
+        SCRATCH
     }
 
     /// The guest address in a 32-bit register; the sum wraps there. Uses [`SCRATCH`] and [`INDEX`].

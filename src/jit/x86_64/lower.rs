@@ -67,6 +67,7 @@ impl X86_64 {
 
 impl Backend for X86_64 {
     const JUMP_TABLE: JumpTableKind = JumpTableKind::Sparse;
+    const CODE_LOW: Option<u32> = None;
 
     fn stubs(&mut self) -> Stubs {
         self.emit_stubs()
