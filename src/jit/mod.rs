@@ -421,7 +421,15 @@ impl<B: Backend> Jit<B> {
             self.die(exit_at)
         };
         match event {
-            Event::Jump { target } => Ok(Ok(Next::Pc(target))),
+            Event::Jump { target, deferred } => {
+                let mut seen = Cpu {
+                    x: self.arena.state().x,
+                    ..Cpu::default()
+                };
+                self.complete(region, deferred, &mut seen);
+                self.arena.state().x = seen.x;
+                Ok(Ok(Next::Pc(target)))
+            }
             Event::Interpret { position, resume } => {
                 self.interpret(region, position, resume, cpu, memory, budget)
             }
@@ -440,6 +448,20 @@ impl<B: Backend> Jit<B> {
         std::process::abort()
     }
 
+    /// Computes what the code has deferred where it was left.
+    fn complete(&self, region: usize, deferred: u32, cpu: &mut Cpu) {
+        if deferred == 0 {
+            return;
+        }
+        // None of them reads what another computes.
+        let seen = cpu.clone();
+        for op in &self.cache.regions()[region].output.deferred[deferred as usize] {
+            if let Some((rd, value)) = op.value(&seen) {
+                cpu.set(rd, value);
+            }
+        }
+    }
+
     /// Lets the interpreter execute the instructions of a position.
     fn interpret(
         &mut self,
@@ -452,9 +474,7 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Result<Next, Stop>> {
         cpu.x = self.arena.state().x;
         cpu.pc = position.pc;
-        for op in &self.cache.regions()[region].output.deferred[position.deferred as usize] {
-            op.compute(cpu);
-        }
+        self.complete(region, position.deferred, cpu);
         let counting = self.mode.counting;
         if counting {
             self.arena.state().budget += i64::from(position.counted);

@@ -113,7 +113,7 @@ fn guest_pc(region: &Translated, at: CodeOffset) -> Option<u32> {
     // Cold code ends with the call whose last byte is the site.
     let next = output.sites.partition_point(|site| site.at < at);
     Some(match output.sites.get(next)?.event {
-        Event::Jump { target } => target,
+        Event::Jump { target, .. } => target,
         Event::Interpret { position, .. } => position.pc,
         Event::Budget { pc } => pc,
     })

@@ -22,16 +22,27 @@ pub struct Item {
     /// Operations that the code does not execute because nobody can tell, unless it is left here: then they are
     /// computed first.
     pub deferred: Vec<Op>,
+    /// How long its result lives. For `optimize` only.
+    pub life: optimize::Life,
+    /// What wrote its register before. For `optimize` only.
+    pub before: usize,
 }
 
 impl Item {
-    fn new(op: Op, pc: u32) -> Item {
+    pub(super) fn new(op: Op, pc: u32) -> Item {
         Item {
             op,
             pc,
             insns: 1,
             deferred: Vec::new(),
+            life: optimize::Life::default(),
+            before: 0,
         }
+    }
+
+    /// Whether this is a branch that may be pointed away from its target inside the region, with all registers visible.
+    pub(super) fn goes_back(&self) -> bool {
+        matches!(self.op, Op::Branch { target, .. } | Op::Jump { target } if target <= self.pc)
     }
 }
 
@@ -61,11 +72,22 @@ pub fn translate<B: Backend>(
         Some(&label) => Target::Block { label, pc },
         None => Target::Outside(pc),
     };
+    let overwritten: Vec<u32> = region
+        .blocks
+        .iter()
+        .map(optimize::overwritten_first)
+        .collect();
+    let mut held = [None; 32];
     backend.begin(at, region.blocks.len());
     for (n, block) in region.blocks.iter().enumerate() {
-        let mut items = lift(block);
+        let mut items = lift(block, &mut held);
         if !mode.plain && !mode.counting {
-            optimize::optimize(&mut items, backend);
+            let next = match region.blocks.get(n + 1) {
+                Some(next) if block.falls_through && next.pc == block.end() => overwritten[n + 1],
+                _ => 0,
+            };
+            let dead = |pc: u32| labels.get(&pc).map_or(0, |label| overwritten[label.0]);
+            optimize::optimize(&mut items, backend, dead, next);
             pair::join_accesses(&mut items, backend);
         }
         backend.block(BlockLabel(n), block.pc);
@@ -139,8 +161,23 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         } => backend.extract(rd, rs, lsb, width, signed),
         Op::Place { rd, rs, lsb, width } => backend.place(rd, rs, lsb, width),
         Op::Rotate { rd, rs, by } => backend.rotate(rd, rs, by),
+        Op::Funnel {
+            rd,
+            high,
+            low,
+            amount,
+        } => backend.funnel(rd, high, low, amount),
         Op::SetIf { cond, rd, a, b } => backend.set_if(cond, rd, a, b),
         Op::Mul { op, rd, a, b } => backend.mul(op, rd, a, b),
+        Op::Select { cond, a, b, rd, rs } => backend.select(cond, a, b, rd, rs),
+        Op::DivideBy {
+            op,
+            rd,
+            a,
+            b,
+            value,
+            certain,
+        } => backend.divide_by(op, rd, a, b, value, certain),
         Op::MulWide { op, lo, hi, a, b } => backend.mul_wide(op, lo, hi, a, b),
         Op::DivRem {
             signed,
@@ -150,7 +187,13 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
             b,
         } => backend.div_rem(signed, quot, rem, a, b),
         Op::MulAdd { rd, c, a, b } => backend.mul_add(rd, c, a, b),
-        Op::AddCarry { lo, carry, a, b } => backend.add_carry(lo, carry, a, b),
+        Op::AddCarry {
+            sub,
+            lo,
+            carry,
+            a,
+            b,
+        } => backend.add_carry(sub, lo, carry, a, b),
         Op::Load { op, rd, address } => backend.load(op, rd, address),
         Op::Store { op, src, address } => backend.store(op, src, address),
         Op::Joint {
@@ -166,10 +209,14 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
     }
 }
 
+/// The constants that registers got in the code before, by address, of the same region: what they probably hold.
+type Held = [Option<u32>; 32];
+
 /// Turns a block into operations, one for each instruction (two for a call: the link, and the jump).
-fn lift(block: &Block) -> Vec<Item> {
+fn lift(block: &Block, held: &mut Held) -> Vec<Item> {
     let mut lifter = Lifter {
         known: [None; 32],
+        held,
         items: Vec::with_capacity(block.insns.len() + 1),
         pc: block.pc,
     };
@@ -185,13 +232,14 @@ fn lift(block: &Block) -> Vec<Item> {
 }
 
 /// Lifts the instructions of one block in order, knowing which registers hold constants.
-struct Lifter {
+struct Lifter<'a> {
     known: [Option<u32>; 32],
+    held: &'a mut Held,
     items: Vec<Item>,
     pc: u32,
 }
 
-impl Lifter {
+impl Lifter<'_> {
     fn push(&mut self, op: Op) {
         self.items.push(Item::new(op, self.pc));
     }
@@ -211,6 +259,7 @@ impl Lifter {
             Op::Copy { rs, .. } => self.known(rs),
             _ => None,
         };
+        self.held[rd.index()] = self.known[rd.index()];
         self.push(op);
     }
 
@@ -243,6 +292,7 @@ impl Lifter {
                 let address = self.address(rs1, offset);
                 if !rd.is_zero() {
                     self.known[rd.index()] = None;
+                    self.held[rd.index()] = None;
                 }
                 self.push(Op::Load { op, rd, address });
             }
@@ -349,6 +399,20 @@ impl Lifter {
             (MulOp::Div | MulOp::Divu, _, Some(0)) => self.constant(rd, u32::MAX),
             (MulOp::Rem | MulOp::Remu, _, Some(0)) => self.copy(rd, a),
             (_, _, Some(0)) => self.constant(rd, 0),
+            (MulOp::Div | MulOp::Divu | MulOp::Rem | MulOp::Remu, _, known)
+                if let Some(value) = known.or(self.held[b.index()])
+                    && !matches!(value, 0 | u32::MAX) =>
+            {
+                let divide = Op::DivideBy {
+                    op,
+                    rd,
+                    a,
+                    b,
+                    value,
+                    certain: known.is_some(),
+                };
+                self.write(rd, divide);
+            }
             _ => self.write(rd, Op::Mul { op, rd, a, b }),
         }
     }
