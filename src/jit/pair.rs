@@ -401,12 +401,7 @@ mod tests {
     }
 
     fn join(ops: &[Op]) -> Vec<Item> {
-        let item = |(n, &op): (u32, &Op)| Item {
-            op,
-            pc: 4 * n,
-            insns: 1,
-            deferred: Vec::new(),
-        };
+        let item = |(n, &op): (u32, &Op)| Item::new(op, 4 * n);
         let mut items: Vec<Item> = (0..).zip(ops).map(item).collect();
         join_accesses(&mut items, &Host);
         items

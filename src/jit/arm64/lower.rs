@@ -400,7 +400,7 @@ impl Backend for Arm64 {
 
     fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
         let n = self.read(a, SCRATCH);
-        self.compare(n, b);
+        let cond = self.compare(cond, n, b);
         let new = match rs {
             Operand::Imm(0) => WZR,
             Operand::Imm(value) => {
@@ -411,7 +411,7 @@ impl Backend for Arm64 {
         };
         let old = self.read(rd, SCRATCH);
         let d = self.dest(rd, SCRATCH);
-        self.asm.csel(d, new, old, host_cond(cond));
+        self.asm.csel(d, new, old, cond);
         self.written(rd, d);
     }
 
