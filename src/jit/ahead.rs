@@ -68,6 +68,8 @@ pub fn options(placement: Placement) -> Options {
             Placement::Paged => JumpTableKind::Hashed,
             Placement::Window | Placement::Identity => JumpTableKind::Sparse,
         },
+        // Where the host that minds gets it.
+        code_low: 0x1_0000,
         poison: false,
         host_features: false,
     }

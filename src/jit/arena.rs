@@ -5,7 +5,9 @@
 //! address space of which only the pages in use cost memory. Misaligned targets land in the upper three quarters, which
 //! cannot be read: the jump itself faults, and is interpreted. The empty slots of a guest page that code was made from
 //! lead to a stub, which leaves; those of other pages are 0, and the fault of having jumped there is a miss as well, but
-//! costs microseconds. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
+//! costs microseconds. The direct form has a slot for every value of pc, so that the index costs nothing; a quarter of
+//! it is in use, and a misaligned target finds an empty slot. Its empty slots are all 0, because the way out must know
+//! the jump, and not only the target. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
 //! by the code.
 #![expect(unsafe_code, reason = "emitted code reads and writes this memory")]
 
@@ -18,6 +20,8 @@ use std::io;
 pub enum JumpTableKind {
     /// Indexed by `ror pc, 2`; an empty slot faults.
     Sparse,
+    /// Indexed by pc; an empty slot faults.
+    Direct,
     /// Direct-mapped, with the pc checked.
     Hashed,
 }
@@ -108,7 +112,7 @@ impl Arena {
     /// The host's: the sparse table needs 32 GiB of address space.
     pub fn new(kind: JumpTableKind) -> io::Result<Arena> {
         let table = match kind {
-            JumpTableKind::Sparse => 8 << 32,
+            JumpTableKind::Sparse | JumpTableKind::Direct => 8 << 32,
             JumpTableKind::Hashed => 16 * HASHED_SLOTS,
         };
         let mapping = Mapping::new(BEFORE + table, Protection::ReadWrite)?;
@@ -154,6 +158,7 @@ impl Arena {
     fn slot(&self, pc: u32) -> *mut u64 {
         let index = match self.kind {
             JumpTableKind::Sparse => pc.rotate_right(2) as usize,
+            JumpTableKind::Direct => pc as usize,
             JumpTableKind::Hashed => (pc >> 2) as usize % HASHED_SLOTS * 2,
         };
         self.base().cast::<u64>().wrapping_add(index)
@@ -168,12 +173,14 @@ impl Arena {
     pub fn expect(&mut self, pc: u32) {
         let slot = self.slot(pc & !3);
         match self.kind {
-            // SAFETY: every 32-bit index lies inside the sparse table, which is readable and writable.
-            JumpTableKind::Sparse if unsafe { slot.read() } == 0 => {
+            // SAFETY: every 32-bit index of a multiple of 4 lies in the part of these tables that is readable and writable.
+            JumpTableKind::Sparse | JumpTableKind::Direct if unsafe { slot.read() } == 0 => {
                 self.pages.push(pc >> PAGE_SHIFT);
-                self.empty(pc >> PAGE_SHIFT);
+                if self.kind == JumpTableKind::Sparse {
+                    self.empty(pc >> PAGE_SHIFT);
+                }
             }
-            JumpTableKind::Sparse => {}
+            JumpTableKind::Sparse | JumpTableKind::Direct => {}
             JumpTableKind::Hashed => self.in_use = true,
         }
     }
@@ -194,8 +201,8 @@ impl Arena {
         let slot = self.slot(pc);
         match self.kind {
             // SAFETY: as in `expect`.
-            JumpTableKind::Sparse => unsafe { slot.write(host as u64) },
-            JumpTableKind::Hashed => self.set_hashed(slot, pc, host as u64),
+            JumpTableKind::Sparse | JumpTableKind::Direct => unsafe { slot.write(host as u64) },
+            JumpTableKind::Hashed => self.set_hashed(slot, pc.into(), host as u64),
         }
     }
 
@@ -205,11 +212,13 @@ impl Arena {
         match self.kind {
             // SAFETY: as in `expect`.
             JumpTableKind::Sparse => unsafe { slot.write(self.missed) },
+            // SAFETY: as in `expect`.
+            JumpTableKind::Direct => unsafe { slot.write(0) },
             // SAFETY: the slot's first word lies inside the table.
             JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
                 // The host address stays: code may just have compared the key, and be about to use it.
                 // SAFETY: as above.
-                unsafe { slot.write(1) };
+                unsafe { slot.write(vacant(pc)) };
             }
             JumpTableKind::Hashed => {}
         }
@@ -231,19 +240,24 @@ impl Arena {
         }
     }
 
-    fn set_hashed(&mut self, slot: *mut u64, key: u32, host: u64) {
+    fn set_hashed(&mut self, slot: *mut u64, key: u64, host: u64) {
         // SAFETY: `slot` masks its index, so that both words lie inside the table.
-        unsafe { slot.write(u64::from(key)) };
+        unsafe { slot.write(key) };
         // SAFETY: as above.
         unsafe { slot.wrapping_add(1).write(host) };
     }
 
-    /// Empty slots hold key 0, which only pc 0 could match: its slot gets a key that no pc has.
+    /// Empty slots hold key 0, which is that of another slot, but for the slot of pc 0.
     fn reset_hashed(&mut self) {
         if self.kind == JumpTableKind::Hashed {
-            self.set_hashed(self.slot(0), 1, 0);
+            self.set_hashed(self.slot(0), vacant(0), 0);
         }
     }
+}
+
+/// A key that no target matches, odd or misaligned ones included, whose slot is that of `pc`: it is another slot's.
+fn vacant(pc: u32) -> u64 {
+    u64::from(pc ^ 4)
 }
 
 #[cfg(test)]
@@ -271,6 +285,20 @@ mod tests {
     }
 
     #[test]
+    fn direct_slots_cover_every_pc() {
+        let mut arena = Arena::new(JumpTableKind::Direct).unwrap();
+        for pc in [0x1_0000, 0x8000_0000, 0xffff_fffc] {
+            arena.set(pc, 0x1234);
+            assert_eq!(read(&arena, pc), 0x1234);
+            for misaligned in [pc | 1, pc | 2, pc | 3] {
+                assert_eq!(read(&arena, misaligned), 0);
+            }
+        }
+        arena.clear_all();
+        assert_eq!(read(&arena, 0xffff_fffc), 0);
+    }
+
+    #[test]
     fn empty_slots_near_code_lead_to_the_stub() {
         let mut arena = Arena::new(JumpTableKind::Sparse).unwrap();
         arena.set_missed(0x77);
@@ -291,7 +319,7 @@ mod tests {
     #[test]
     fn hashed_slots_are_checked_by_pc() {
         let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
-        assert_eq!(read(&arena, 0), 1, "pc 0 never matches");
+        assert_eq!(read(&arena, 0), 4, "no target in this slot matches");
         arena.set(0x1_0000, 1);
         arena.set(0x1_0000 + (4 << HASHED_BITS), 2);
         assert_eq!(
@@ -300,9 +328,9 @@ mod tests {
             "the later one won"
         );
         arena.clear(0x1_0000);
-        assert_ne!(
+        assert_eq!(
             read(&arena, 0x1_0000),
-            1,
+            0x1_0000 + (4 << HASHED_BITS),
             "clearing the loser changes nothing"
         );
     }

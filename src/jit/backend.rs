@@ -4,7 +4,8 @@
 //! happens rarely is an [`Event`]: the backend emits a short cold piece of code that leaves with an address by which the
 //! engine finds the event again. Between two operations only the homes of guest registers are live.
 
-use super::op::{Address, Op, Operand, ShiftKind, Test};
+use super::arena::JumpTableKind;
+use super::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// A place in the code buffer, in bytes from its start.
@@ -41,6 +42,9 @@ pub struct Position {
     pub counted: u16,
     /// Index in [`Output::deferred`] of the operations to compute first, or 0 for none.
     pub deferred: u32,
+    /// What the operation adds to a register beyond its guest instructions: a neighbour's work, which the code does
+    /// not do again.
+    pub update: Option<(Reg, i32)>,
 }
 
 /// Why code was left, as the engine finds it from the host address.
@@ -50,6 +54,8 @@ pub enum Event {
     Jump {
         /// Guest address.
         target: u32,
+        /// Index in [`Output::deferred`] of the operations to compute first, or 0 for none.
+        deferred: u32,
     },
     /// The interpreter is to execute the instructions of this position; afterwards the code goes on at `resume`, or,
     /// without one, wherever the guest's pc says.
@@ -145,7 +151,9 @@ pub struct Options {
     /// Whether misaligned accesses go to the slow path always (they fault there).
     pub strict_align: bool,
     /// How indirect jumps find their target.
-    pub jump_table: super::arena::JumpTableKind,
+    pub jump_table: JumpTableKind,
+    /// The low half of the code buffer's address.
+    pub code_low: u32,
     /// Whether block heads fill with garbage what emitted code must not trust.
     pub poison: bool,
     /// Whether to use what this very host can do beyond its baseline (BMI2); off for reproducible listings.
@@ -168,6 +176,12 @@ pub struct Stubs {
 
 /// A host. The registers given may be x0 only where said; immediates are any 32 bits.
 pub trait Backend: super::optimize::Costs {
+    /// The jump table where there is much address space.
+    const JUMP_TABLE: JumpTableKind;
+
+    /// The low half of the address where the code buffer is best, if that matters.
+    const CODE_LOW: Option<u32>;
+
     /// Emits the stubs; they go to offset 0 of the code buffer.
     fn stubs(&mut self) -> Stubs;
 
@@ -201,23 +215,37 @@ pub trait Backend: super::optimize::Costs {
     fn place(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8);
     /// rd = rs rotated right.
     fn rotate(&mut self, rd: Reg, rs: Reg, by: Operand);
+    /// rd = the low word of high:low shifted right by 1 to 31.
+    fn funnel(&mut self, rd: Reg, high: Reg, low: Reg, amount: u8);
     /// rd = 1 where `a cond b`, else 0. `a` may be x0.
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand);
     /// rd = a op b, multiplication and division; a may be x0.
     fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg);
+    /// rd = rs where `a cond b`, else as it was. `a` may be x0 unless `b` is an immediate.
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand);
+    /// rd = a op b, a division, where b holds `value` probably, or, if `certain`, indeed: neither 0 nor −1. a may be
+    /// x0.
+    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, value: u32, certain: bool);
     /// lo = the low half of a × b, hi = the high half; lo, hi differ and are not x0.
     fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg);
     /// quot = a / b, rem = a % b; quot, rem differ and are not x0.
     fn div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg);
     /// rd = c + a × b.
     fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg);
-    /// (lo, carry) = a + b: lo = a + b and carry = 1 where it wrapped. `lo` and `carry` differ.
-    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg);
+    /// lo = a + b and carry = 1 where it wrapped, else 0; or a − b and the borrow. `lo` and `carry` differ and are not
+    /// x0.
+    fn add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg);
 
     /// rd = memory, extended; rd may be x0: the access still happens.
     fn load(&mut self, op: LoadOp, rd: Reg, address: Address);
     /// memory = the low bits of src, which may be x0.
     fn store(&mut self, op: StoreOp, src: Reg, address: Address);
+
+    /// An access to base + offset, and then base += `update`; the offset is then 0 or the same. Only for hosts whose
+    /// [`Costs`](super::optimize::Costs) say that they can.
+    fn joint(&mut self, _access: Joint, _base: Reg, _offset: i32, _update: Option<i32>) {
+        self.interpret();
+    }
 
     /// Goes to `target` where the test holds, else on.
     fn branch(&mut self, test: Test, target: Target);

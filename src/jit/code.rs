@@ -29,14 +29,18 @@ impl CodeBuffer {
     /// The largest buffer: what an ARM64 `b` reaches.
     pub const MOST: usize = 128 << 20;
 
-    /// Maps an empty buffer of `len` bytes, at most [`CodeBuffer::MOST`].
+    /// Maps an empty buffer of `len` bytes, at most [`CodeBuffer::MOST`]; if that can be, at an address with this low half.
     ///
     /// # Errors
     /// The host's, for example where executable memory is refused.
-    pub fn new(len: usize) -> io::Result<CodeBuffer> {
+    pub fn new(len: usize, low: Option<u32>) -> io::Result<CodeBuffer> {
         let len = len.min(Self::MOST).next_multiple_of(page_size());
+        let mapping = match low {
+            Some(low) => Mapping::for_code_at(len, low),
+            None => Mapping::for_code(len),
+        };
         Ok(CodeBuffer {
-            mapping: Mapping::for_code(len)?,
+            mapping: mapping?,
             used: 0,
             edits: 0,
             open: Vec::new(),
@@ -193,7 +197,7 @@ mod tests {
 
     #[test]
     fn code_and_patches_arrive() {
-        let mut buffer = CodeBuffer::new(1 << 16).unwrap();
+        let mut buffer = CodeBuffer::new(1 << 16, None).unwrap();
         buffer.edit(&[1, 2, 3, 4], &[]).unwrap();
         let patch = Patch {
             at: CodeOffset(1),
@@ -209,8 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn the_low_half_of_the_address_can_be_chosen() {
+        let low = 0x1_0000;
+        let buffer = CodeBuffer::new(1 << 16, Some(low)).unwrap();
+        let address = buffer.address(CodeOffset(0)) as u64;
+        assert_eq!(address & 0xffff_ffff, u64::from(low));
+        assert_ne!(address, u64::from(low), "guest addresses are not taken");
+    }
+
+    #[test]
     fn a_full_buffer_says_so() {
-        let mut buffer = CodeBuffer::new(1).unwrap();
+        let mut buffer = CodeBuffer::new(1, None).unwrap();
         let code = vec![0; buffer.capacity() + 1];
         assert!(buffer.edit(&code, &[]).is_err());
         assert_eq!(buffer.used(), 0);

@@ -29,6 +29,7 @@ pub mod listing;
 mod observe;
 pub mod op;
 pub mod optimize;
+mod pair;
 pub mod places;
 mod publish;
 pub mod region;
@@ -172,12 +173,15 @@ impl<B: Backend> Jit<B> {
         let arena = if placement == Placement::Paged {
             Arena::new(JumpTableKind::Hashed)?
         } else {
-            Arena::new(JumpTableKind::Sparse).or_else(|error| {
-                log::info!("no address space for the sparse jump table: {error}");
+            Arena::new(B::JUMP_TABLE).or_else(|error| {
+                log::info!("no address space for the large jump table: {error}");
                 Arena::new(JumpTableKind::Hashed)
             })?
         };
+        let code = CodeBuffer::new(config.code_cache.max(4 * publish::ROOM), B::CODE_LOW)?;
+        let low_half = code.address(CodeOffset(0)) as u64 & u64::from(u32::MAX);
         let mut backend = make(Options {
+            code_low: u32::try_from(low_half).unwrap_or(0),
             placement,
             strict_align: memory.strict_align(),
             jump_table: arena.kind(),
@@ -186,7 +190,7 @@ impl<B: Backend> Jit<B> {
         });
         let stubs = backend.stubs();
         let mut jit = Jit {
-            code: CodeBuffer::new(config.code_cache.max(4 * publish::ROOM))?,
+            code,
             backend,
             arena,
             stubs,
@@ -342,7 +346,15 @@ impl<B: Backend> Jit<B> {
             self.die(exit_at)
         };
         match event {
-            Event::Jump { target } => Ok(Ok(Next::Pc(target))),
+            Event::Jump { target, deferred } => {
+                let mut seen = Cpu {
+                    x: self.arena.state().x,
+                    ..Cpu::default()
+                };
+                self.complete(region, deferred, &mut seen);
+                self.arena.state().x = seen.x;
+                Ok(Ok(Next::Pc(target)))
+            }
             Event::Interpret { position, resume } => {
                 self.interpret(region, position, resume, cpu, memory, budget)
             }
@@ -361,6 +373,20 @@ impl<B: Backend> Jit<B> {
         std::process::abort()
     }
 
+    /// Computes what the code has deferred where it was left.
+    fn complete(&self, region: usize, deferred: u32, cpu: &mut Cpu) {
+        if deferred == 0 {
+            return;
+        }
+        // None of them reads what another computes.
+        let seen = cpu.clone();
+        for op in self.cache.deferred(region, deferred) {
+            if let Some((rd, value)) = op.value(&seen) {
+                cpu.set(rd, value);
+            }
+        }
+    }
+
     /// Lets the interpreter execute the instructions of a position.
     fn interpret(
         &mut self,
@@ -373,22 +399,24 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Result<Next, Stop>> {
         cpu.x = self.arena.state().x;
         cpu.pc = position.pc;
-        for op in self.cache.deferred(region, position) {
-            op.compute(cpu);
-        }
+        self.complete(region, position.deferred, cpu);
         let counting = self.mode.counting;
         if counting {
             self.arena.state().budget += i64::from(position.counted);
             self.tell_budget(cpu, budget);
         }
-        let mut last = None;
+        let mut written = 0;
         for _ in 0..position.insns.max(1) {
-            last = memory.fetch(cpu.pc).ok().and_then(decode);
+            let insn = memory.fetch(cpu.pc).ok().and_then(decode);
             let stepped = interp::step(cpu, memory);
             if let Err(stop) = stepped {
                 return Ok(Err(stop));
             }
-            self.stats.interpreted += 1;
+            match insn {
+                // The host whose code faults with the place of an indirect jump, not with its target.
+                Some(Insn::Jalr { .. }) if resume.is_none() => self.stats.misses += 1,
+                _ => self.stats.interpreted += 1,
+            }
             if counting {
                 self.arena.state().budget -= 1;
                 self.tell_budget(cpu, budget);
@@ -396,7 +424,9 @@ impl<B: Backend> Jit<B> {
             if memory.watch_hit() {
                 return Ok(Err(Stop::Watch));
             }
-            if cache::is_fence_i(last) {
+            let destination = insn.and_then(Insn::destination);
+            written |= destination.map_or(0, |rd| 1_u32 << rd.index());
+            if cache::is_fence_i(insn) {
                 let dead = self.cache.fence(memory);
                 self.unlink(&dead)?;
             }
@@ -412,12 +442,16 @@ impl<B: Backend> Jit<B> {
                     self.arena.state().budget -= i64::from(ahead);
                 }
                 // The code goes on without what it deferred, which may be computed again.
-                for op in self.cache.deferred(region, position) {
+                for op in self.cache.deferred(region, position.deferred) {
                     if let Some(rd) = op.computes()
-                        && last.and_then(Insn::destination) != Some(rd)
+                        && written & 1 << rd.index() == 0
                     {
                         self.arena.state().x[rd.index()] = before[rd.index()];
                     }
+                }
+                if let Some((reg, by)) = position.update {
+                    let x = &mut self.arena.state().x[reg.index()];
+                    *x = x.wrapping_add_signed(by);
                 }
                 Next::Host(at)
             }

@@ -52,6 +52,46 @@ pub enum Test {
     },
 }
 
+/// What an access moves that one or two guest instructions make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joint {
+    /// One load; the register is not the base.
+    Load(LoadOp, Reg),
+    /// One store; the register is not the base.
+    Store(StoreOp, Reg),
+    /// Two words, the lower address first. The registers differ and are not x0.
+    LoadPair(Reg, Reg),
+    /// Two words, the lower address first.
+    StorePair(Reg, Reg),
+}
+
+impl Joint {
+    /// The registers loaded or stored, as a bit each.
+    fn registers(self) -> u32 {
+        let one = |reg: Reg| 1_u32 << reg.index();
+        match self {
+            Joint::Load(_, reg) | Joint::Store(_, reg) => one(reg),
+            Joint::LoadPair(low, high) | Joint::StorePair(low, high) => one(low) | one(high),
+        }
+    }
+
+    /// Whether this is one of the registers loaded or stored.
+    #[must_use]
+    pub fn names(self, reg: Reg) -> bool {
+        self.registers() & 1 << reg.index() != 0
+    }
+
+    /// Whether two words are moved.
+    #[must_use]
+    pub fn is_pair(self) -> bool {
+        matches!(self, Joint::LoadPair(..) | Joint::StorePair(..))
+    }
+
+    fn loads(self) -> bool {
+        matches!(self, Joint::Load(..) | Joint::LoadPair(..))
+    }
+}
+
 /// One operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the methods of `Backend` describe each")]
@@ -97,6 +137,12 @@ pub enum Op {
         rs: Reg,
         by: Operand,
     },
+    Funnel {
+        rd: Reg,
+        high: Reg,
+        low: Reg,
+        amount: u8,
+    },
     SetIf {
         cond: Cond,
         rd: Reg,
@@ -108,6 +154,21 @@ pub enum Op {
         rd: Reg,
         a: Reg,
         b: Reg,
+    },
+    Select {
+        cond: Cond,
+        a: Reg,
+        b: Operand,
+        rd: Reg,
+        rs: Operand,
+    },
+    DivideBy {
+        op: MulOp,
+        rd: Reg,
+        a: Reg,
+        b: Reg,
+        value: u32,
+        certain: bool,
     },
     MulWide {
         op: MulOp,
@@ -130,6 +191,7 @@ pub enum Op {
         b: Reg,
     },
     AddCarry {
+        sub: bool,
         lo: Reg,
         carry: Reg,
         a: Reg,
@@ -144,6 +206,12 @@ pub enum Op {
         op: StoreOp,
         src: Reg,
         address: Address,
+    },
+    Joint {
+        access: Joint,
+        base: Reg,
+        offset: i32,
+        update: Option<i32>,
     },
     Branch {
         test: Test,
@@ -176,14 +244,19 @@ impl Op {
             Op::Copy { rs, .. } | Op::Extract { rs, .. } | Op::Place { rs, .. } => one(rs),
             Op::Alu { a, b, .. } | Op::SetIf { a, b, .. } => one(a) | operand(b),
             Op::Rotate { rs, by, .. } => one(rs) | operand(by),
+            Op::Funnel { high, low, .. } => one(high) | one(low),
+            Op::Select { a, b, rd, rs, .. } => one(a) | operand(b) | one(rd) | operand(rs),
             Op::AluShifted { a, b, .. }
             | Op::Mul { a, b, .. }
             | Op::MulWide { a, b, .. }
+            | Op::DivideBy { a, b, .. }
             | Op::DivRem { a, b, .. }
             | Op::AddCarry { a, b, .. } => one(a) | one(b),
             Op::MulAdd { c, a, b, .. } => one(c) | one(a) | one(b),
             Op::Load { address, .. } => at(address),
             Op::Store { src, address, .. } => one(src) | at(address),
+            Op::Joint { access, base, .. } if access.loads() => one(base),
+            Op::Joint { access, base, .. } => one(base) | access.registers(),
             Op::Branch { test, .. } => match test {
                 Test::Compare(_, a, b) | Test::Bits { a, b, .. } => one(a) | operand(b),
             },
@@ -207,10 +280,26 @@ impl Op {
             | Op::Extract { rd, .. }
             | Op::Place { rd, .. }
             | Op::Rotate { rd, .. }
+            | Op::Funnel { rd, .. }
             | Op::SetIf { rd, .. }
             | Op::Mul { rd, .. }
+            | Op::Select { rd, .. }
+            | Op::DivideBy { rd, .. }
             | Op::MulAdd { rd, .. }
             | Op::Load { rd, .. } => one(rd),
+            Op::Joint {
+                access,
+                base,
+                update,
+                ..
+            } => {
+                let loaded = if access.loads() {
+                    access.registers()
+                } else {
+                    0
+                };
+                loaded | update.map_or(0, |_| one(base))
+            }
             Op::MulWide { lo, hi, .. } => one(lo) | one(hi),
             Op::DivRem { quot, rem, .. } => one(quot) | one(rem),
             Op::AddCarry { lo, carry, .. } => one(lo) | one(carry),
@@ -231,8 +320,11 @@ impl Op {
             | Op::Extract { rd, .. }
             | Op::Place { rd, .. }
             | Op::Rotate { rd, .. }
+            | Op::Funnel { rd, .. }
             | Op::SetIf { rd, .. }
             | Op::Mul { rd, .. }
+            | Op::Select { rd, .. }
+            | Op::DivideBy { rd, .. }
             | Op::MulAdd { rd, .. } => Some(rd),
             _ => None,
         }
@@ -241,7 +333,7 @@ impl Op {
     /// Whether this accesses guest memory: the code may be left here, with all registers visible.
     #[must_use]
     pub fn accesses(self) -> bool {
-        matches!(self, Op::Load { .. } | Op::Store { .. })
+        matches!(self, Op::Load { .. } | Op::Store { .. } | Op::Joint { .. })
     }
 
     /// Whether execution may go elsewhere here, with all registers visible.
@@ -253,8 +345,9 @@ impl Op {
         )
     }
 
-    /// Does to the registers what the operation does, if [`Op::computes`]; otherwise nothing.
-    pub fn compute(self, cpu: &mut Cpu) {
+    /// What the operation computes from these registers, if [`Op::computes`].
+    #[must_use]
+    pub fn value(self, cpu: &Cpu) -> Option<(Reg, u32)> {
         let operand = |b: Operand| match b {
             Operand::Reg(b) => cpu.get(b),
             Operand::Imm(value) => value,
@@ -296,15 +389,28 @@ impl Op {
             }
             Op::Place { rs, lsb, width, .. } => (cpu.get(rs) & low(width)) << lsb,
             Op::Rotate { rs, by, .. } => cpu.get(rs).rotate_right(operand(by) & 31),
+            Op::Funnel {
+                high, low, amount, ..
+            } => {
+                let amount = u32::from(amount);
+                cpu.get(low) >> amount | cpu.get(high) << (32 - amount)
+            }
             Op::SetIf { cond, a, b, .. } => u32::from(cond.eval(cpu.get(a), operand(b))),
-            Op::Mul { op, a, b, .. } => op.eval(cpu.get(a), cpu.get(b)),
+            Op::Mul { op, a, b, .. } | Op::DivideBy { op, a, b, .. } => {
+                op.eval(cpu.get(a), cpu.get(b))
+            }
+            Op::Select { cond, a, b, rd, rs } => {
+                if cond.eval(cpu.get(a), operand(b)) {
+                    operand(rs)
+                } else {
+                    cpu.get(rd)
+                }
+            }
             Op::MulAdd { c, a, b, .. } => {
                 cpu.get(a).wrapping_mul(cpu.get(b)).wrapping_add(cpu.get(c))
             }
-            _ => return,
+            _ => return None,
         };
-        if let Some(rd) = self.computes() {
-            cpu.set(rd, value);
-        }
+        self.computes().map(|rd| (rd, value))
     }
 }

@@ -72,6 +72,10 @@ impl Mapping {
     /// # Errors
     /// The system's, for example where executable memory is refused.
     pub fn for_code(len: usize) -> io::Result<Mapping> {
+        Self::code(std::ptr::null_mut(), len)
+    }
+
+    fn code(hint: *mut libc::c_void, len: usize) -> io::Result<Mapping> {
         #[cfg(target_os = "macos")]
         let (protection, flags) = (
             libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
@@ -79,7 +83,29 @@ impl Mapping {
         );
         #[cfg(not(target_os = "macos"))]
         let (protection, flags) = (libc::PROT_READ | libc::PROT_EXEC, 0);
-        Self::map_raw(std::ptr::null_mut(), len, protection, flags)
+        Self::map_raw(hint, len, protection, flags)
+    }
+
+    /// The same, at an address whose low half is `low` if such a place is free.
+    ///
+    /// # Errors
+    /// As [`Mapping::for_code`].
+    pub fn for_code_at(len: usize, low: u32) -> io::Result<Mapping> {
+        // The kernel's choice is random, and so stays the upper half of what is tried.
+        let anywhere = Self::for_code(len)?;
+        // One way there are the mappings that were made before.
+        for away in [-1, 1, -2, 2] {
+            let high = (anywhere.address() as u64 >> 32).wrapping_add_signed(away);
+            let Ok(wanted) = usize::try_from(high << 32 | u64::from(low)) else {
+                break;
+            };
+            let hint = std::ptr::without_provenance_mut(wanted);
+            let mapping = Self::code(hint, len)?;
+            if mapping.address() == wanted {
+                return Ok(mapping);
+            }
+        }
+        Ok(anywhere)
     }
 
     fn map(

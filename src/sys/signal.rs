@@ -28,11 +28,12 @@ pub struct Running {
     pub code_end: usize,
     /// Where to continue after a fault.
     pub leave: usize,
-    /// Receives the host pc of a fault and [`FAULT`], or 1 for a jump to an empty slot of the jump table.
+    /// Receives the host pc of a fault and [`FAULT`], or what a jump to an empty slot of the jump table gives: 1, or on ARM64 the
+    /// address after the jump.
     pub exit_at: *mut u64,
     /// Receives the address that could not be accessed.
     pub fault_address: *mut u64,
-    /// Receives the guest pc of a jump to an empty slot.
+    /// Receives the guest pc of a jump to an empty slot, except on ARM64.
     pub missed: *mut u64,
     /// Called with `context` when the thread is kicked in the code. It may do anything: what was interrupted is
     /// emitted code, which holds no locks and is in the middle of nothing.
@@ -320,29 +321,28 @@ unsafe fn leave_code(
     let context = context.cast::<libc::ucontext_t>();
     // SAFETY: the caller's promise; nobody else uses the context while the handler runs.
     let machine = unsafe { &mut (*context).uc_mcontext };
+    // A jump to an empty slot: on x86-64 its index, `ror target, 2`, is still in its scratch register; on ARM64 the link
+    // register tells which jump it was.
     #[cfg(target_arch = "x86_64")]
-    let (pc, index) = (
-        machine.gregs[libc::REG_RIP as usize].cast_unsigned(),
-        machine.gregs[libc::REG_RAX as usize].cast_unsigned(),
-    );
+    let (pc, jumped, missed) = {
+        let index = machine.gregs[libc::REG_RAX as usize].cast_unsigned();
+        let low_half = index & u64::from(u32::MAX);
+        let target = low_half << 2 & u64::from(u32::MAX) | low_half >> 30;
+        let pc = machine.gregs[libc::REG_RIP as usize].cast_unsigned();
+        (pc, 1, target)
+    };
     #[cfg(target_arch = "aarch64")]
-    let (pc, index) = (machine.pc, machine.regs[17]);
+    let (pc, jumped, missed) = (machine.pc, machine.regs[30], 0);
 
     let exit_at = match usize::try_from(pc) {
-        // A jump to an empty slot: the index, `ror pc, 2`, is still in its scratch register.
-        Ok(0) => 1,
+        Ok(0) => jumped,
         Ok(at) if (running.code_start..running.code_end).contains(&at) => pc | FAULT,
         _ => return false,
     };
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the index is a 32-bit value"
-    )]
-    let missed = (index as u32).rotate_left(2);
     // SAFETY: `with`'s caller gave pointers to memory of its own that is not in use while the code runs.
     unsafe { *running.exit_at = exit_at };
     // SAFETY: as above.
-    unsafe { *running.missed = u64::from(missed) };
+    unsafe { *running.missed = missed };
     // SAFETY: the kernel passes a valid siginfo.
     let info = unsafe { &*info };
     // SAFETY: si_addr is set for SIGSEGV and SIGBUS.

@@ -1,5 +1,5 @@
 //! Random guest programs: valid instructions, edge values, addresses around page ends, counted loops, and the
-//! sequences that the translator joins.
+//! sequences that the translator joins (`joined`).
 
 use rvjit::rv32::encode::encode;
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
@@ -31,7 +31,7 @@ impl Random {
         (self.next() % u64::from(n)) as u32
     }
 
-    fn one_in(&mut self, n: u32) -> bool {
+    pub(crate) fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == 0
     }
 
@@ -49,8 +49,10 @@ pub(crate) struct Program {
 
 /// Counts loops down; written by nothing else.
 const COUNTER: Reg = Reg::T0;
+/// Holds the address of aligned data, as the ABI has it: only ever changed by multiples of 16.
+pub(crate) const STACK: Reg = Reg::SP;
 /// Registers that mostly hold addresses: one with a home on every host, one without on ARM64, one without on x86-64.
-const POINTERS: [Reg; 4] = [Reg::S0, Reg::GP, Reg::A1, Reg::TP];
+pub(crate) const POINTERS: [Reg; 4] = [Reg::S0, Reg::GP, Reg::A1, Reg::TP];
 
 const EDGES: [u32; 16] = [
     0,
@@ -83,6 +85,10 @@ pub(crate) fn program(random: &mut Random) -> Program {
     for reg in POINTERS {
         x[reg.index()] = address(random);
     }
+    x[STACK.index()] = DATA + 16 * random.below(DATA_LEN / 16);
+    if random.one_in(2) {
+        x[STACK.index()] = DATA + 0x1000 * random.below(4);
+    }
     let mut generator = Generator {
         random,
         words: Vec::new(),
@@ -110,15 +116,15 @@ fn address(random: &mut Random) -> u32 {
     }
 }
 
-struct Generator<'a> {
-    random: &'a mut Random,
+pub(crate) struct Generator<'a> {
+    pub(crate) random: &'a mut Random,
     words: Vec<u32>,
     /// Few registers make many dependences.
     registers: Vec<Reg>,
 }
 
 impl Generator<'_> {
-    fn push(&mut self, insn: Insn) {
+    pub(crate) fn push(&mut self, insn: Insn) {
         self.words.push(encode(insn));
     }
 
@@ -129,7 +135,7 @@ impl Generator<'_> {
             .collect();
     }
 
-    fn any(&mut self) -> Reg {
+    pub(crate) fn any(&mut self) -> Reg {
         if self.random.one_in(6) {
             Reg::from_field(self.random.below(32))
         } else {
@@ -140,17 +146,17 @@ impl Generator<'_> {
         }
     }
 
-    fn destination(&mut self) -> Reg {
+    pub(crate) fn destination(&mut self) -> Reg {
         loop {
             let reg = self.any();
             let spared = POINTERS.contains(&reg) && !self.random.one_in(8);
-            if reg != COUNTER && !spared {
+            if reg != COUNTER && reg != STACK && !spared {
                 return reg;
             }
         }
     }
 
-    fn imm(&mut self) -> i32 {
+    pub(crate) fn imm(&mut self) -> i32 {
         match self.random.below(3) {
             0 => self.random.below(64).cast_signed() - 32,
             1 => self
@@ -255,16 +261,18 @@ impl Generator<'_> {
     }
 
     fn one(&mut self) {
-        match self.random.below(16) {
+        match self.random.below(19) {
             0..=5 => self.simple(),
             6 | 7 => self.load(),
             8 | 9 => self.store(),
             10 | 11 => self.branch(),
+            12 | 13 => self.neighbours(),
+            14 => self.steps(),
             _ => self.sequence(),
         }
     }
 
-    fn simple(&mut self) {
+    pub(crate) fn simple(&mut self) {
         let (rd, rs1, rs2) = (self.destination(), self.any(), self.any());
         match self.random.below(10) {
             0 => {
@@ -316,7 +324,7 @@ impl Generator<'_> {
         }
     }
 
-    fn load(&mut self) {
+    pub(crate) fn load(&mut self) {
         let (rd, rs1, offset) = (self.destination(), self.base(), self.offset());
         let op = self.random.pick(&LoadOp::ALL);
         self.push(Insn::Load {
@@ -356,163 +364,6 @@ impl Generator<'_> {
         });
         for _ in 1..skip {
             self.simple();
-        }
-    }
-
-    /// What compilers emit for one thing, with random registers: also those that make it another thing.
-    fn sequence(&mut self) {
-        let (a, b, c) = (self.any(), self.any(), self.any());
-        let (d, e, f) = (self.destination(), self.destination(), self.destination());
-        let same = self.random.one_in(2);
-        let e = if same { d } else { e };
-        let alu = |op, rd, rs1, rs2| Insn::Alu { op, rd, rs1, rs2 };
-        let imm = |op, rd, rs1, imm| Insn::AluImm { op, rd, rs1, imm };
-        let shift = self.random.below(32).cast_signed();
-        let other = self.random.below(32).cast_signed();
-        let on_zero = self.random.pick(&[Cond::Eq, Cond::Ne]);
-        match self.random.below(12) {
-            0 => {
-                let high = self.random.next() as u32 & 0xffff_f000;
-                let low = self.imm();
-                self.push(Insn::Lui { rd: d, imm: high });
-                self.push(imm(AluOp::Add, e, d, low));
-            }
-            1 => {
-                let right = self.random.pick(&[AluOp::Srl, AluOp::Sra]);
-                let by = self.random.pick(&[8, 16, 24, shift]);
-                let back = if self.random.one_in(3) { other } else { by };
-                self.push(imm(AluOp::Sll, d, a, by));
-                self.push(imm(right, e, d, back));
-            }
-            2 => {
-                let by = self.random.below(5).cast_signed();
-                self.push(imm(AluOp::Sll, d, a, by));
-                self.push(alu(AluOp::Add, e, d, b));
-            }
-            3 => {
-                // An indexed access whose index keeps it in the data.
-                let by = self.random.below(4).cast_signed();
-                let pointer = self.random.pick(&POINTERS);
-                let offset = 4 * self.random.below(8).cast_signed();
-                self.push(imm(AluOp::And, d, a, 63));
-                self.push(imm(AluOp::Sll, d, d, by));
-                self.push(alu(AluOp::Add, e, pointer, d));
-                if self.random.one_in(2) {
-                    let op = self.random.pick(&LoadOp::ALL);
-                    let rd = if self.random.one_in(2) { e } else { f };
-                    self.push(Insn::Load {
-                        op,
-                        rd,
-                        rs1: e,
-                        offset,
-                    });
-                } else {
-                    let op = self.random.pick(&StoreOp::ALL);
-                    self.push(Insn::Store {
-                        op,
-                        rs1: e,
-                        rs2: c,
-                        offset,
-                    });
-                }
-            }
-            4 => {
-                // A rotation by a constant, or nearly.
-                let back = if self.random.one_in(4) {
-                    other
-                } else {
-                    (32 - shift) & 31
-                };
-                let join = self.random.pick(&[AluOp::Or, AluOp::Add, AluOp::Xor]);
-                self.push(imm(AluOp::Srl, d, a, shift));
-                if self.random.one_in(2) {
-                    self.simple();
-                }
-                self.push(imm(AluOp::Sll, e, a, back));
-                self.push(alu(join, f, d, e));
-            }
-            5 => {
-                // A rotation by a register.
-                self.push(alu(AluOp::Sub, f, Reg::ZERO, b));
-                self.push(alu(AluOp::Sll, d, a, b));
-                self.push(alu(AluOp::Srl, e, a, f));
-                self.push(alu(AluOp::Or, e, d, e));
-            }
-            6 => {
-                // Addition with carry.
-                self.push(alu(AluOp::Add, d, a, b));
-                let with = self.random.pick(&[a, b, c]);
-                self.push(alu(AluOp::Sltu, e, d, with));
-                self.push(alu(AluOp::Add, f, c, e));
-            }
-            7 => {
-                let op = self.random.pick(&[AluOp::Slt, AluOp::Sltu]);
-                self.push(alu(op, d, a, b));
-                self.push(Insn::Branch {
-                    cond: on_zero,
-                    rs1: d,
-                    rs2: Reg::ZERO,
-                    offset: 8,
-                });
-                self.simple();
-            }
-            8 => {
-                let mask = self.random.pick(&[1, 2, 4, 64, 1024, 3, 7, 255, 5, -1]);
-                self.push(imm(AluOp::And, d, a, mask));
-                self.push(Insn::Branch {
-                    cond: on_zero,
-                    rs1: d,
-                    rs2: Reg::ZERO,
-                    offset: 8,
-                });
-                self.simple();
-            }
-            9 => {
-                let high = self
-                    .random
-                    .pick(&[MulOp::Mulh, MulOp::Mulhu, MulOp::Mulhsu]);
-                let order = self.random.one_in(2);
-                let low = Insn::Mul {
-                    op: MulOp::Mul,
-                    rd: d,
-                    rs1: a,
-                    rs2: b,
-                };
-                let high = Insn::Mul {
-                    op: high,
-                    rd: f,
-                    rs1: a,
-                    rs2: b,
-                };
-                self.push(if order { low } else { high });
-                self.push(if order { high } else { low });
-            }
-            10 => {
-                let (div, rem) = self
-                    .random
-                    .pick(&[(MulOp::Div, MulOp::Rem), (MulOp::Divu, MulOp::Remu)]);
-                self.push(Insn::Mul {
-                    op: div,
-                    rd: d,
-                    rs1: a,
-                    rs2: b,
-                });
-                self.push(Insn::Mul {
-                    op: rem,
-                    rd: f,
-                    rs1: a,
-                    rs2: b,
-                });
-            }
-            _ => {
-                self.push(Insn::Mul {
-                    op: MulOp::Mul,
-                    rd: d,
-                    rs1: a,
-                    rs2: b,
-                });
-                self.push(alu(AluOp::Add, e, d, c));
-            }
         }
     }
 }

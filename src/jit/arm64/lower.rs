@@ -1,57 +1,26 @@
 //! Operations to instructions. Each method says what it emits; [`Arm64::read`] may put a load before, and
 //! [`Arm64::written`] a store behind, where a guest register has no home.
 
-use super::regs::{ARENA, INDEX, LINK, SCRATCH, host_homes};
+use super::regs::{ARENA, Home, INDEX, LINK, SCRATCH};
 use super::{Arm64, displacement, state_offset};
 use crate::asm::a64::{
-    Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift, MovImm,
-    PairOff, Shift, TestBit, W, WZR, patch_branch,
+    AdrDisp, Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift,
+    MovImm, PairOff, Shift, TestBit, W, WZR, patch_branch,
 };
 use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
 use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
 use crate::jit::draft::Cold;
-use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
+use crate::jit::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::memory::Placement;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
-
-fn host_cond(cond: Cond) -> HostCond {
-    match cond {
-        Cond::Eq => HostCond::Eq,
-        Cond::Ne => HostCond::Ne,
-        Cond::Lt => HostCond::Lt,
-        Cond::Ge => HostCond::Ge,
-        Cond::Ltu => HostCond::Cc,
-        Cond::Geu => HostCond::Cs,
-    }
-}
 
 fn amount(bits: u32) -> Amount<W> {
     Amount::wrapping(bits)
 }
 
 impl Arm64 {
-    /// Sets the flags of a − b. Uses [`INDEX`] for `b`.
-    fn compare(&mut self, a: W, b: Operand) {
-        match b {
-            Operand::Reg(b) => {
-                let b = self.read(b, INDEX);
-                self.asm.cmp(a, b);
-            }
-            Operand::Imm(value) => {
-                if let (Some(imm), false) = (Imm12::new(value), a == WZR) {
-                    self.asm.cmp_imm(a, imm);
-                } else if let (Some(imm), false) = (Imm12::new(value.wrapping_neg()), a == WZR) {
-                    self.asm.cmn_imm(a, imm);
-                } else {
-                    self.asm.mov_u32(INDEX.w(), value);
-                    self.asm.cmp(a, INDEX.w());
-                }
-            }
-        }
-    }
-
     /// The operand in a register: [`INDEX`] for a constant or a register without a home.
     fn operand_register(&mut self, b: Operand) -> W {
         match b {
@@ -81,7 +50,7 @@ impl Arm64 {
         let a = &mut self.asm;
         match op {
             AluOp::Add => a.add(d, n, m),
-            AluOp::Sub => a.sub(d, n, m),
+            AluOp::Sub => self.subtract(d, n, m),
             AluOp::And => a.and(d, n, m),
             AluOp::Or => a.orr(d, n, m),
             AluOp::Xor => a.eor(d, n, m),
@@ -105,6 +74,7 @@ impl Arm64 {
             _ => {
                 if let Some(mask) = BitmaskImm32::new(1 << bit) {
                     self.asm.tst_imm(w, mask);
+                    self.flags = None;
                 }
                 self.b_cond(if set { HostCond::Ne } else { HostCond::Eq }, target);
             }
@@ -139,37 +109,61 @@ impl Arm64 {
         }
     }
 
-    /// The code that finds the target of an indirect jump in [`SCRATCH`] or [`INDEX`], which is returned.
-    fn find_target(&mut self, target: W) -> crate::asm::a64::X {
-        match self.options.jump_table {
-            JumpTableKind::Sparse => {
-                self.asm.ror_imm(INDEX.w(), target, amount(2));
-                // A misaligned target faults here.
-                self.draft.site(self.here(), false);
-                self.asm.ldr_uxtw(SCRATCH, ARENA, INDEX.w(), Index::Units);
-                SCRATCH
-            }
-            JumpTableKind::Hashed => {
-                if let Some(field) = BitField::new(2, HASHED_BITS) {
-                    self.asm.ubfx(INDEX.w(), target, field);
-                }
-                self.asm
-                    .add_shift(INDEX, ARENA, INDEX, Shift::Lsl, Amount::wrapping(4));
-                if let Some(zero) = PairOff::new(0) {
-                    self.asm.ldp(LINK, INDEX, INDEX, zero);
-                }
-                self.asm.cmp(LINK.w(), target);
-                let cold = self.asm.label();
-                let result = self.asm.b_cond_to(HostCond::Ne, cold);
-                self.reach(result);
-                self.draft.interpret_cold(cold, false);
-                INDEX
-            }
+    /// How far a constant that takes two instructions is from the low half of this place's address, if `adr` reaches.
+    fn near(&self, value: u32) -> Option<AdrDisp> {
+        let single = [value, !value]
+            .iter()
+            .any(|&v| v >> 16 == 0 || v << 16 == 0);
+        let here = self.draft.place(self.here()).0;
+        let distance = value.wrapping_sub(self.options.code_low.wrapping_add(here));
+        AdrDisp::new(distance.cast_signed().into()).filter(|_| !single)
+    }
+
+    /// Goes where the slot of `target` says, or leaves for the interpreter.
+    fn jump_direct(&mut self, target: W, link: Option<(Reg, u32)>) {
+        self.asm.ldr_uxtw(SCRATCH, ARENA, target, Index::Units);
+        if let Some((rd, value)) = link {
+            let cold = self.asm.label();
+            let result = self.asm.cbz_to(SCRATCH, cold);
+            self.reach(result);
+            self.draft.interpret_cold(cold, false);
+            self.load_imm(rd, value);
+            self.asm.br(SCRATCH);
+        } else {
+            // Where the slot is empty, the fault at address 0 leaves with the address after this.
+            self.asm.blr(SCRATCH);
+            self.draft.left_to_interpret(self.here());
         }
+    }
+
+    /// The same with the hashed table.
+    fn jump_hashed(&mut self, target: W, link: Option<(Reg, u32)>) {
+        if let Some(field) = BitField::new(2, HASHED_BITS) {
+            self.asm.ubfx(INDEX.w(), target, field);
+        }
+        self.asm
+            .add_shift(INDEX, ARENA, INDEX, Shift::Lsl, Amount::wrapping(4));
+        if let Some(zero) = PairOff::new(0) {
+            self.asm.ldp(LINK, INDEX, INDEX, zero);
+        }
+        self.asm.cmp(LINK.w(), target);
+        self.flags = None;
+        let cold = self.asm.label();
+        let result = self.asm.b_cond_to(HostCond::Ne, cold);
+        self.reach(result);
+        self.draft.interpret_cold(cold, false);
+        if let Some((rd, value)) = link {
+            self.load_imm(rd, value);
+        }
+        self.asm.br(INDEX);
     }
 }
 
 impl Backend for Arm64 {
+    const JUMP_TABLE: JumpTableKind = JumpTableKind::Direct;
+    /// Where linkers begin RV32 programs: `adr` then makes return addresses.
+    const CODE_LOW: Option<u32> = Some(0x1_0000);
+
     fn stubs(&mut self) -> Stubs {
         self.emit_stubs()
     }
@@ -210,6 +204,7 @@ impl Backend for Arm64 {
 
     fn block(&mut self, label: BlockLabel, pc: u32) {
         let place = self.draft.place(self.here());
+        self.flags = None;
         let label = self.block_label(label);
         let result = self.asm.bind(label);
         self.reach(result);
@@ -224,7 +219,7 @@ impl Backend for Arm64 {
         if self.options.placement != Placement::Identity
             && let Some(garbage) = MovImm::new(0xdead, 48)
         {
-            for (_, w) in host_homes() {
+            for (_, w) in self.homes.in_host() {
                 self.asm.movk(w.x(), garbage);
             }
         }
@@ -242,6 +237,7 @@ impl Backend for Arm64 {
         if let Some(imm) = Imm12::new(u32::from(insns)) {
             self.asm.subs_imm(SCRATCH, SCRATCH, imm);
         }
+        self.flags = None;
         let cold = self.asm.label();
         let result = self.asm.b_cond_to(HostCond::Lt, cold);
         self.reach(result);
@@ -260,10 +256,13 @@ impl Backend for Arm64 {
 
     fn load_imm(&mut self, rd: Reg, value: u32) {
         let d = match value {
-            0 if super::regs::home(rd) == super::regs::Home::InCpu => WZR,
+            0 if self.homes.get(rd) == Home::InCpu => WZR,
             _ => {
                 let d = self.dest(rd, LINK);
-                self.asm.mov_u32(d, value);
+                match self.near(value) {
+                    Some(from_here) if rd == Reg::RA => self.asm.adr(d.x(), from_here),
+                    _ => self.asm.mov_u32(d, value),
+                }
                 d
             }
         };
@@ -273,10 +272,11 @@ impl Backend for Arm64 {
     fn copy(&mut self, rd: Reg, rs: Reg) {
         let d = self.dest(rd, SCRATCH);
         let n = self.read(rs, d.x());
-        if super::regs::home(rd) == super::regs::Home::InCpu {
+        if self.homes.get(rd) == Home::InCpu {
             self.written(rd, n);
         } else if n != d {
             self.asm.mov(d, n);
+            self.written(rd, d);
         }
     }
 
@@ -361,14 +361,22 @@ impl Backend for Arm64 {
         self.written(rd, d);
     }
 
+    fn funnel(&mut self, rd: Reg, high: Reg, low: Reg, by: u8) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(high, SCRATCH);
+        let m = self.read(low, INDEX);
+        self.asm.extr(d, n, m, amount(u32::from(by)));
+        self.written(rd, d);
+    }
+
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand) {
         let d = self.dest(rd, SCRATCH);
         let n = self.read(a, SCRATCH);
         if (cond, b) == (Cond::Lt, Operand::Imm(0)) {
             self.asm.lsr_imm(d, n, amount(31));
         } else {
-            self.compare(n, b);
-            self.asm.cset(d, host_cond(cond));
+            let cond = self.compare(cond, n, b);
+            self.asm.cset(d, cond);
         }
         self.written(rd, d);
     }
@@ -386,15 +394,43 @@ impl Backend for Arm64 {
             }
             MulOp::Div | MulOp::Divu => {
                 // ARM64 gives 0 for a division by zero, RISC-V all ones; overflow is the same.
-                self.compare(m, Operand::Imm(0));
+                let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
                 self.divide(op == MulOp::Div, quotient, n, m);
-                self.asm.csinv(d, quotient, WZR, HostCond::Ne);
+                self.asm.csinv(d, quotient, WZR, nonzero);
             }
             MulOp::Rem | MulOp::Remu => {
                 self.divide(op == MulOp::Rem, quotient, n, m);
                 self.asm.msub(d, quotient, m, n);
             }
         }
+        self.written(rd, d);
+    }
+
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
+        let n = self.read(a, SCRATCH);
+        let cond = self.compare(cond, n, b);
+        let new = match rs {
+            Operand::Imm(0) => WZR,
+            Operand::Imm(value) => {
+                self.asm.mov_u32(LINK.w(), value);
+                LINK.w()
+            }
+            Operand::Reg(rs) => self.read(rs, LINK),
+        };
+        let old = self.read(rd, SCRATCH);
+        let d = self.dest(rd, SCRATCH);
+        self.asm.csel(d, new, old, cond);
+        self.written(rd, d);
+    }
+
+    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, _value: u32, certain: bool) {
+        if !certain || matches!(op, MulOp::Rem | MulOp::Remu) {
+            return self.mul(op, rd, a, b);
+        }
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, LINK);
+        let m = self.read(b, INDEX);
+        self.divide(op == MulOp::Div, d, n, m);
         self.written(rd, d);
     }
 
@@ -414,13 +450,13 @@ impl Backend for Arm64 {
         let n = self.read(a, LINK);
         let m = self.read(b, INDEX);
         let quotient = SCRATCH.w();
-        self.compare(m, Operand::Imm(0));
+        let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
         self.divide(signed, quotient, n, m);
         let d = self.dest(rem, LINK);
         self.asm.msub(d, quotient, m, n);
         self.written(rem, d);
         let d = self.dest(quot, SCRATCH);
-        self.asm.csinv(d, quotient, WZR, HostCond::Ne);
+        self.asm.csinv(d, quotient, WZR, nonzero);
         self.written(quot, d);
     }
 
@@ -433,14 +469,20 @@ impl Backend for Arm64 {
         self.written(rd, d);
     }
 
-    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+    fn add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        let d = self.dest(lo, SCRATCH);
         let n = self.read(a, SCRATCH);
         let m = self.read(b, INDEX);
-        let d = self.dest(lo, SCRATCH);
-        self.asm.adds(d, n, m);
+        if sub {
+            self.asm.subs(d, n, m);
+        } else {
+            self.asm.adds(d, n, m);
+        }
+        self.flags = None;
         self.written(lo, d);
         let d = self.dest(carry, SCRATCH);
-        self.asm.cset(d, HostCond::Cs);
+        self.asm
+            .cset(d, if sub { HostCond::Cc } else { HostCond::Cs });
         self.written(carry, d);
     }
 
@@ -450,6 +492,10 @@ impl Backend for Arm64 {
 
     fn store(&mut self, op: StoreOp, src: Reg, address: Address) {
         self.emit_store(op, src, address);
+    }
+
+    fn joint(&mut self, access: Joint, base: Reg, offset: i32, update: Option<i32>) {
+        self.emit_joint(access, base, offset, update);
     }
 
     fn branch(&mut self, test: Test, target: Target) {
@@ -464,8 +510,8 @@ impl Backend for Arm64 {
                         self.branch_on_bit(n, 31, cond == Cond::Lt, target);
                     }
                     _ => {
-                        self.compare(n, b);
-                        self.b_cond(host_cond(cond), target);
+                        let cond = self.compare(cond, n, b);
+                        self.b_cond(cond, target);
                     }
                 }
             }
@@ -476,6 +522,7 @@ impl Backend for Arm64 {
                         self.branch_on_bit(n, value.trailing_zeros(), !zero, target);
                     }
                     _ => {
+                        self.flags = None;
                         match b {
                             Operand::Imm(value) if let Some(mask) = BitmaskImm32::new(value) => {
                                 self.asm.tst_imm(n, mask);
@@ -498,7 +545,10 @@ impl Backend for Arm64 {
             Target::Block { .. } => self.branch_with(target, Assembler::b_to),
             Target::Outside(pc) => {
                 let place = self.draft.place(self.here());
-                self.leave(Event::Jump { target: pc });
+                self.leave(Event::Jump {
+                    target: pc,
+                    deferred: 0,
+                });
                 self.draft.output.links.push(Link {
                     branch: place,
                     cold: place,
@@ -515,11 +565,10 @@ impl Backend for Arm64 {
             self.add_imm(SCRATCH.w(), target, offset.cast_unsigned(), INDEX);
             target = SCRATCH.w();
         }
-        let found = self.find_target(target);
-        if let Some((rd, value)) = link {
-            self.load_imm(rd, value);
+        match self.options.jump_table {
+            JumpTableKind::Sparse | JumpTableKind::Direct => self.jump_direct(target, link),
+            JumpTableKind::Hashed => self.jump_hashed(target, link),
         }
-        self.asm.br(found);
     }
 
     fn interpret(&mut self) {
@@ -528,9 +577,10 @@ impl Backend for Arm64 {
     }
 
     fn host_register(&self, reg: Reg) -> Option<usize> {
-        host_homes()
-            .find(|(home_of, _)| *home_of == reg)
-            .map(|(_, host)| usize::from(host.number()))
+        match self.homes.get(reg) {
+            Home::Host(host) => Some(usize::from(host.number())),
+            Home::Zero | Home::InCpu => None,
+        }
     }
 
     fn disassemble(code: &[u8], address: u64) -> (usize, String) {

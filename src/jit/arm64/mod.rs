@@ -2,9 +2,13 @@
 //!
 //! `regs` says where guest registers live, `lower` lowers operations, `memory` loads and stores, `stubs` has the way in
 //! and out. Invariant of the identity placement, where a home is used as a host address: the upper 32 bits of every home
-//! are zero, because every write to one is a 32-bit write or a right shift by 32. The other placements do not rely on it.
+//! are zero, because every write to one is a 32-bit write or a right shift by 32. An access that changes its base may
+//! leave one that is off by less than a guard's size, at either end of the 4 GiB: the next access through it faults then, is
+//! interpreted with its lower half, and on the way back all homes are loaded. And the home of ra has any upper half, since `adr`
+//! makes return addresses: it is truncated before it is used as an address. The other placements do not rely on it.
 
 mod costs;
+mod flags;
 mod lower;
 mod memory;
 mod regs;
@@ -15,12 +19,13 @@ use super::backend::{BlockLabel, CodeOffset, Event, Options, Target};
 use super::draft::{Cold, Draft};
 use crate::asm::a64::{Assembler, Cond, Disp26, Label, LabelError, SImm9, W, WZR, X};
 use crate::rv32::Reg;
-use regs::{ARENA, Home, home};
+use regs::{ARENA, Home, Homes};
 
 /// The backend.
 #[derive(Debug)]
 pub struct Arm64 {
     options: Options,
+    homes: Homes,
     asm: Assembler,
     draft: Draft<Label>,
     blocks: Vec<Label>,
@@ -29,6 +34,8 @@ pub struct Arm64 {
     /// Whether `tbz` (±32 KiB) may be used; off after one did not reach.
     short_branches: bool,
     too_far: bool,
+    /// What the flags tell at this point.
+    flags: Option<flags::Compared>,
 }
 
 impl Arm64 {
@@ -37,12 +44,14 @@ impl Arm64 {
     pub fn new(options: Options) -> Arm64 {
         Arm64 {
             options,
+            homes: Homes::of(options.placement),
             asm: Assembler::new(),
             draft: Draft::default(),
             blocks: Vec::new(),
             exit: CodeOffset(0),
             short_branches: true,
             too_far: false,
+            flags: None,
         }
     }
 
@@ -57,7 +66,7 @@ impl Arm64 {
 
     /// The register that holds a guest register's value, loaded into `scratch` if it has no home.
     fn read(&mut self, reg: Reg, scratch: X) -> W {
-        match home(reg) {
+        match self.homes.get(reg) {
             Home::Zero => WZR,
             Home::Host(w) => w,
             Home::InCpu => {
@@ -69,7 +78,7 @@ impl Arm64 {
 
     /// The register to compute a guest register's value in; [`Arm64::written`] then puts it in its place.
     fn dest(&self, reg: Reg, scratch: X) -> W {
-        match home(reg) {
+        match self.homes.get(reg) {
             Home::Host(w) => w,
             Home::Zero => WZR,
             Home::InCpu => scratch.w(),
@@ -78,7 +87,8 @@ impl Arm64 {
 
     /// The value of `reg` is in `w`, which came from [`Arm64::dest`].
     fn written(&mut self, reg: Reg, w: W) {
-        if home(reg) == Home::InCpu {
+        self.changed(w);
+        if self.homes.get(reg) == Home::InCpu {
             self.asm.stur(w, ARENA, state_x(reg));
         }
     }
@@ -121,7 +131,14 @@ impl Arm64 {
         let cold = if inside { self.asm.label() } else { label };
         self.draft.cold(Cold {
             label: cold,
-            event: Event::Jump { target: pc },
+            event: Event::Jump {
+                target: pc,
+                deferred: if inside {
+                    self.draft.position.deferred
+                } else {
+                    0
+                },
+            },
             link: Some((place, insn)),
         });
     }

@@ -1,6 +1,6 @@
 //! The way into the code and out of it.
 
-use super::regs::{ARENA, BASE, INDEX, LINK, SCRATCH, host_homes};
+use super::regs::{ARENA, BASE, INDEX, LINK, SCRATCH};
 use super::{Arm64, UNREACHABLE, displacement, state_offset, state_x};
 use crate::asm::a64::{Amount, Assembler, PairOff, SP, X};
 use crate::jit::arena::{EXIT_MISSED, offset};
@@ -28,6 +28,7 @@ impl Arm64 {
     /// `enter(x0 = host pc, x1 = arena)`, and behind it the way out: `exit`, reached by `bl`, and `leave`.
     pub(super) fn emit_stubs(&mut self) -> Stubs {
         self.asm.clear();
+        let homes = self.homes;
         let a = &mut self.asm;
         let enter = place(a);
         a.stp_pre(SAVED[0].0, SAVED[0].1, SP, pair(-FRAME));
@@ -36,8 +37,9 @@ impl Arm64 {
         }
         a.mov(ARENA, X(1));
         a.mov(SCRATCH, X(0));
+        // Where no base is needed, this is a home, loaded below.
         a.ldur(BASE, ARENA, state_offset(offset::BASE));
-        for (reg, w) in host_homes() {
+        for (reg, w) in homes.in_host() {
             a.ldur(w, ARENA, state_x(reg));
         }
         a.br(SCRATCH);
@@ -45,7 +47,7 @@ impl Arm64 {
         self.exit = place(a);
         a.stur(LINK, ARENA, state_offset(offset::EXIT_AT));
         let leave = place(a);
-        for (reg, w) in host_homes() {
+        for (reg, w) in homes.in_host() {
             a.stur(w, ARENA, state_x(reg));
         }
         for (n, (first, second)) in (1..).zip(&SAVED[1..]) {
