@@ -4,7 +4,7 @@
 //! happens rarely is an [`Event`]: the backend emits a short cold piece of code that leaves with an address by which the
 //! engine finds the event again. Between two operations only the homes of guest registers are live.
 
-use super::op::{Address, Op, Operand, ShiftKind, Test};
+use super::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// A place in the code buffer, in bytes from its start.
@@ -41,6 +41,9 @@ pub struct Position {
     pub counted: u16,
     /// Index in [`Output::deferred`] of the operations to compute first, or 0 for none.
     pub deferred: u32,
+    /// What the operation adds to a register beyond its guest instructions: a neighbour's work, which the code does
+    /// not do again.
+    pub update: Option<(Reg, i32)>,
 }
 
 /// Why code was left, as the engine finds it from the host address.
@@ -218,6 +221,12 @@ pub trait Backend: super::optimize::Costs {
     fn load(&mut self, op: LoadOp, rd: Reg, address: Address);
     /// memory = the low bits of src, which may be x0.
     fn store(&mut self, op: StoreOp, src: Reg, address: Address);
+
+    /// An access to base + offset, and then base += `update`; the offset is then 0 or the same. Only for hosts whose
+    /// [`Costs`](super::optimize::Costs) say that they can.
+    fn joint(&mut self, _access: Joint, _base: Reg, _offset: i32, _update: Option<i32>) {
+        self.interpret();
+    }
 
     /// Goes to `target` where the test holds, else on.
     fn branch(&mut self, test: Test, target: Target);

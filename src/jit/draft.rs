@@ -54,6 +54,7 @@ impl<L> Default for Draft<L> {
                 insns: 0,
                 counted: 0,
                 deferred: 0,
+                update: None,
             },
             colds: Vec::new(),
             waiting: Waiting::default(),

@@ -29,6 +29,7 @@ pub mod listing;
 mod observe;
 pub mod op;
 pub mod optimize;
+mod pair;
 pub mod places;
 mod publish;
 pub mod region;
@@ -381,9 +382,9 @@ impl<B: Backend> Jit<B> {
             self.arena.state().budget += i64::from(position.counted);
             self.tell_budget(cpu, budget);
         }
-        let mut last = None;
+        let mut written = 0;
         for _ in 0..position.insns.max(1) {
-            last = memory.fetch(cpu.pc).ok().and_then(decode);
+            let insn = memory.fetch(cpu.pc).ok().and_then(decode);
             let stepped = interp::step(cpu, memory);
             if let Err(stop) = stepped {
                 return Ok(Err(stop));
@@ -396,7 +397,9 @@ impl<B: Backend> Jit<B> {
             if memory.watch_hit() {
                 return Ok(Err(Stop::Watch));
             }
-            if cache::is_fence_i(last) {
+            let destination = insn.and_then(Insn::destination);
+            written |= destination.map_or(0, |rd| 1_u32 << rd.index());
+            if cache::is_fence_i(insn) {
                 let dead = self.cache.fence(memory);
                 self.unlink(&dead)?;
             }
@@ -414,10 +417,14 @@ impl<B: Backend> Jit<B> {
                 // The code goes on without what it deferred, which may be computed again.
                 for op in self.cache.deferred(region, position) {
                     if let Some(rd) = op.computes()
-                        && last.and_then(Insn::destination) != Some(rd)
+                        && written & 1 << rd.index() == 0
                     {
                         self.arena.state().x[rd.index()] = before[rd.index()];
                     }
+                }
+                if let Some((reg, by)) = position.update {
+                    let x = &mut self.arena.state().x[reg.index()];
+                    *x = x.wrapping_add_signed(by);
                 }
                 Next::Host(at)
             }

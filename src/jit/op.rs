@@ -52,6 +52,46 @@ pub enum Test {
     },
 }
 
+/// What an access moves that one or two guest instructions make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joint {
+    /// One load; the register is not the base.
+    Load(LoadOp, Reg),
+    /// One store; the register is not the base.
+    Store(StoreOp, Reg),
+    /// Two words, the lower address first. The registers differ and are not x0.
+    LoadPair(Reg, Reg),
+    /// Two words, the lower address first.
+    StorePair(Reg, Reg),
+}
+
+impl Joint {
+    /// The registers loaded or stored, as a bit each.
+    fn registers(self) -> u32 {
+        let one = |reg: Reg| 1_u32 << reg.index();
+        match self {
+            Joint::Load(_, reg) | Joint::Store(_, reg) => one(reg),
+            Joint::LoadPair(low, high) | Joint::StorePair(low, high) => one(low) | one(high),
+        }
+    }
+
+    /// Whether this is one of the registers loaded or stored.
+    #[must_use]
+    pub fn names(self, reg: Reg) -> bool {
+        self.registers() & 1 << reg.index() != 0
+    }
+
+    /// Whether two words are moved.
+    #[must_use]
+    pub fn is_pair(self) -> bool {
+        matches!(self, Joint::LoadPair(..) | Joint::StorePair(..))
+    }
+
+    fn loads(self) -> bool {
+        matches!(self, Joint::Load(..) | Joint::LoadPair(..))
+    }
+}
+
 /// One operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the methods of `Backend` describe each")]
@@ -145,6 +185,12 @@ pub enum Op {
         src: Reg,
         address: Address,
     },
+    Joint {
+        access: Joint,
+        base: Reg,
+        offset: i32,
+        update: Option<i32>,
+    },
     Branch {
         test: Test,
         target: u32,
@@ -184,6 +230,8 @@ impl Op {
             Op::MulAdd { c, a, b, .. } => one(c) | one(a) | one(b),
             Op::Load { address, .. } => at(address),
             Op::Store { src, address, .. } => one(src) | at(address),
+            Op::Joint { access, base, .. } if access.loads() => one(base),
+            Op::Joint { access, base, .. } => one(base) | access.registers(),
             Op::Branch { test, .. } => match test {
                 Test::Compare(_, a, b) | Test::Bits { a, b, .. } => one(a) | operand(b),
             },
@@ -211,6 +259,19 @@ impl Op {
             | Op::Mul { rd, .. }
             | Op::MulAdd { rd, .. }
             | Op::Load { rd, .. } => one(rd),
+            Op::Joint {
+                access,
+                base,
+                update,
+                ..
+            } => {
+                let loaded = if access.loads() {
+                    access.registers()
+                } else {
+                    0
+                };
+                loaded | update.map_or(0, |_| one(base))
+            }
             Op::MulWide { lo, hi, .. } => one(lo) | one(hi),
             Op::DivRem { quot, rem, .. } => one(quot) | one(rem),
             Op::AddCarry { lo, carry, .. } => one(lo) | one(carry),
@@ -241,7 +302,7 @@ impl Op {
     /// Whether this accesses guest memory: the code may be left here, with all registers visible.
     #[must_use]
     pub fn accesses(self) -> bool {
-        matches!(self, Op::Load { .. } | Op::Store { .. })
+        matches!(self, Op::Load { .. } | Op::Store { .. } | Op::Joint { .. })
     }
 
     /// Whether execution may go elsewhere here, with all registers visible.

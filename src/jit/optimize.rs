@@ -29,6 +29,14 @@ pub trait Costs {
     fn offset(&self, offset: i32) -> bool;
     /// Whether a multiplication may be followed by an addition.
     fn multiply_add(&self) -> bool;
+    /// Whether two words are accessed in one instruction, from this offset on.
+    fn pairs(&self, _offset: i32) -> bool {
+        false
+    }
+    /// Whether an access, or that of a pair, can add this to its base register.
+    fn updates(&self, _base: Reg, _by: i32, _pair: bool) -> bool {
+        false
+    }
 }
 
 /// How an operation may be joined with the earlier one that computed its operand.

@@ -5,8 +5,8 @@
 
 use super::backend::{Backend, BlockLabel, CodeOffset, Output, Position, Target};
 use super::op::{Address, Op, Operand, Test};
-use super::optimize;
 use super::region::{Block, Region};
+use super::{optimize, pair};
 use crate::rv32::{AluOp, Cond, Insn, MulOp, Reg};
 
 /// An operation and the guest instructions it stands for.
@@ -63,6 +63,7 @@ pub fn translate<B: Backend>(
         lift(region, block, items);
         if !mode.plain && !mode.counting {
             optimize::optimize(items, backend);
+            pair::join_accesses(items, backend);
         }
         backend.block(BlockLabel(n), block.pc);
         let mut counted = 0;
@@ -82,6 +83,10 @@ pub fn translate<B: Backend>(
                 insns: item.insns,
                 counted,
                 deferred,
+                update: match item.op {
+                    Op::Joint { base, update, .. } => update.map(|by| (base, by)),
+                    _ => None,
+                },
             });
             emit(backend, item.op, &target);
             counted = counted.saturating_sub(item.insns);
@@ -146,6 +151,12 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         Op::AddCarry { lo, carry, a, b } => backend.add_carry(lo, carry, a, b),
         Op::Load { op, rd, address } => backend.load(op, rd, address),
         Op::Store { op, src, address } => backend.store(op, src, address),
+        Op::Joint {
+            access,
+            base,
+            offset,
+            update,
+        } => backend.joint(access, base, offset, update),
         Op::Branch { test, target: pc } => backend.branch(test, target(pc)),
         Op::Jump { target: pc } => backend.jump(target(pc)),
         Op::JumpReg { rs, offset, link } => backend.jump_reg(rs, offset, link),

@@ -31,7 +31,7 @@ impl Random {
         (self.next() % u64::from(n)) as u32
     }
 
-    fn one_in(&mut self, n: u32) -> bool {
+    pub(crate) fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == 0
     }
 
@@ -49,8 +49,10 @@ pub(crate) struct Program {
 
 /// Counts loops down; written by nothing else.
 const COUNTER: Reg = Reg::T0;
+/// Holds the address of aligned data, as the ABI has it: only ever changed by multiples of 16.
+pub(crate) const STACK: Reg = Reg::SP;
 /// Registers that mostly hold addresses: one with a home on every host, one without on ARM64, one without on x86-64.
-const POINTERS: [Reg; 4] = [Reg::S0, Reg::GP, Reg::A1, Reg::TP];
+pub(crate) const POINTERS: [Reg; 4] = [Reg::S0, Reg::GP, Reg::A1, Reg::TP];
 
 const EDGES: [u32; 16] = [
     0,
@@ -83,6 +85,10 @@ pub(crate) fn program(random: &mut Random) -> Program {
     for reg in POINTERS {
         x[reg.index()] = address(random);
     }
+    x[STACK.index()] = DATA + 16 * random.below(DATA_LEN / 16);
+    if random.one_in(2) {
+        x[STACK.index()] = DATA + 0x1000 * random.below(4);
+    }
     let mut generator = Generator {
         random,
         words: Vec::new(),
@@ -110,15 +116,15 @@ fn address(random: &mut Random) -> u32 {
     }
 }
 
-struct Generator<'a> {
-    random: &'a mut Random,
+pub(crate) struct Generator<'a> {
+    pub(crate) random: &'a mut Random,
     words: Vec<u32>,
     /// Few registers make many dependences.
     registers: Vec<Reg>,
 }
 
 impl Generator<'_> {
-    fn push(&mut self, insn: Insn) {
+    pub(crate) fn push(&mut self, insn: Insn) {
         self.words.push(encode(insn));
     }
 
@@ -129,7 +135,7 @@ impl Generator<'_> {
             .collect();
     }
 
-    fn any(&mut self) -> Reg {
+    pub(crate) fn any(&mut self) -> Reg {
         if self.random.one_in(6) {
             Reg::from_field(self.random.below(32))
         } else {
@@ -140,11 +146,11 @@ impl Generator<'_> {
         }
     }
 
-    fn destination(&mut self) -> Reg {
+    pub(crate) fn destination(&mut self) -> Reg {
         loop {
             let reg = self.any();
             let spared = POINTERS.contains(&reg) && !self.random.one_in(8);
-            if reg != COUNTER && !spared {
+            if reg != COUNTER && reg != STACK && !spared {
                 return reg;
             }
         }
@@ -255,16 +261,18 @@ impl Generator<'_> {
     }
 
     fn one(&mut self) {
-        match self.random.below(16) {
+        match self.random.below(19) {
             0..=5 => self.simple(),
             6 | 7 => self.load(),
             8 | 9 => self.store(),
             10 | 11 => self.branch(),
+            12 | 13 => self.neighbours(),
+            14 => self.steps(),
             _ => self.sequence(),
         }
     }
 
-    fn simple(&mut self) {
+    pub(crate) fn simple(&mut self) {
         let (rd, rs1, rs2) = (self.destination(), self.any(), self.any());
         match self.random.below(10) {
             0 => {

@@ -72,7 +72,101 @@ pub(crate) fn all() -> Vec<Sequence> {
     all.extend(idioms());
     all.extend(carries());
     all.extend(neighbours());
+    all.extend(accesses());
     all
+}
+
+/// Accesses that are joined with their neighbours.
+fn accesses() -> Vec<Sequence> {
+    use AluOp::Add;
+    use Cond::{Eq, Geu, Ltu};
+    use LoadOp::{Lbu, Lh, Lw};
+    use StoreOp::{Sb, Sw};
+    let step = |by| i(Add, A1, A1, by);
+    vec![
+        ("two words", vec![load(Lw, A2, A1, 8), load(Lw, A3, A1, 12)]),
+        (
+            "two words downwards, with work between",
+            vec![load(Lw, A2, A1, 4), r(Add, A0, A0, A4), load(Lw, A3, A1, 0)],
+        ),
+        (
+            "two words, the first of them the base",
+            vec![load(Lw, A1, A1, 0), load(Lw, A3, A1, 4)],
+        ),
+        (
+            "two words into registers without a home",
+            vec![load(Lw, GP, A1, 0), load(Lw, x(4), A1, 4)],
+        ),
+        (
+            "two words stored",
+            vec![store(Sw, A2, A1, 0), store(Sw, ZERO, A1, 4)],
+        ),
+        (
+            "two words stored downwards, not on the stack",
+            vec![store(Sw, A2, A1, 4), store(Sw, A3, A1, 0)],
+        ),
+        (
+            "prologue",
+            vec![
+                i(Add, Reg::SP, Reg::SP, -32),
+                store(Sw, Reg::RA, Reg::SP, 28),
+                store(Sw, Reg::S0, Reg::SP, 24),
+                store(Sw, x(9), Reg::SP, 20),
+                store(Sw, x(18), Reg::SP, 16),
+                store(Sw, x(19), Reg::SP, 0),
+            ],
+        ),
+        (
+            "epilogue",
+            vec![
+                load(Lw, Reg::RA, Reg::SP, 12),
+                load(Lw, Reg::S0, Reg::SP, 8),
+                load(Lw, x(9), Reg::SP, 4),
+                load(Lw, x(18), Reg::SP, 0),
+                i(Add, Reg::SP, Reg::SP, 16),
+            ],
+        ),
+        (
+            "a load, and a step of its base",
+            vec![load(Lbu, A2, A1, 0), step(1)],
+        ),
+        (
+            "a load at a stepping base",
+            vec![step(-2), load(Lh, A2, A1, 0)],
+        ),
+        (
+            "a step, and a store where it began",
+            vec![step(1), store(Sb, ZERO, A1, -1)],
+        ),
+        (
+            "a step past another access",
+            vec![
+                load(Lw, A2, A1, 0),
+                step(4),
+                store(Sw, A3, A1, 0),
+                load(Lw, A0, A4, 0),
+                i(Add, A4, A4, 4),
+            ],
+        ),
+        (
+            "a step that is read first",
+            vec![load(Lw, A2, A1, 0), r(Add, A0, A0, A1), step(4)],
+        ),
+        ("a step too long", vec![load(Lw, A2, A1, 0), step(256)]),
+        (
+            "a comparison made before",
+            vec![
+                branch(Eq, A0, A1, 12),
+                li(A2, 1),
+                branch(Ltu, A1, A0, 8),
+                NOP,
+            ],
+        ),
+        (
+            "a difference, and a comparison",
+            vec![r(AluOp::Sub, A2, A0, A1), branch(Geu, A0, A1, 8), NOP],
+        ),
+    ]
 }
 
 fn constants() -> Vec<Sequence> {

@@ -43,6 +43,40 @@ table! {
     ldursh(wr t: W, rd n: @X, im i: SImm9 as Elided<SImm9>)
         "01 111 0 00 11 0 iiiiiiiii 00 nnnnn ttttt" "ldursh {t}, [{n}{i}]";
 
+    // Post-index and pre-index.
+    str_post<R>(rd t: R, rw n: @X, im i: SImm9)
+        "1s 111 0 00 00 0 iiiiiiiii 01 nnnnn ttttt" "str {t}, [{n}], {i}";
+    str_pre<R>(rd t: R, rw n: @X, im i: SImm9)
+        "1s 111 0 00 00 0 iiiiiiiii 11 nnnnn ttttt" "str {t}, [{n}, {i}]!";
+    ldr_post<R>(wr t: R, rw n: @X, im i: SImm9)
+        "1s 111 0 00 01 0 iiiiiiiii 01 nnnnn ttttt" "ldr {t}, [{n}], {i}";
+    ldr_pre<R>(wr t: R, rw n: @X, im i: SImm9)
+        "1s 111 0 00 01 0 iiiiiiiii 11 nnnnn ttttt" "ldr {t}, [{n}, {i}]!";
+    strb_post(rd t: W, rw n: @X, im i: SImm9)
+        "00 111 0 00 00 0 iiiiiiiii 01 nnnnn ttttt" "strb {t}, [{n}], {i}";
+    strb_pre(rd t: W, rw n: @X, im i: SImm9)
+        "00 111 0 00 00 0 iiiiiiiii 11 nnnnn ttttt" "strb {t}, [{n}, {i}]!";
+    ldrb_post(wr t: W, rw n: @X, im i: SImm9)
+        "00 111 0 00 01 0 iiiiiiiii 01 nnnnn ttttt" "ldrb {t}, [{n}], {i}";
+    ldrb_pre(wr t: W, rw n: @X, im i: SImm9)
+        "00 111 0 00 01 0 iiiiiiiii 11 nnnnn ttttt" "ldrb {t}, [{n}, {i}]!";
+    ldrsb_post(wr t: W, rw n: @X, im i: SImm9)
+        "00 111 0 00 11 0 iiiiiiiii 01 nnnnn ttttt" "ldrsb {t}, [{n}], {i}";
+    ldrsb_pre(wr t: W, rw n: @X, im i: SImm9)
+        "00 111 0 00 11 0 iiiiiiiii 11 nnnnn ttttt" "ldrsb {t}, [{n}, {i}]!";
+    strh_post(rd t: W, rw n: @X, im i: SImm9)
+        "01 111 0 00 00 0 iiiiiiiii 01 nnnnn ttttt" "strh {t}, [{n}], {i}";
+    strh_pre(rd t: W, rw n: @X, im i: SImm9)
+        "01 111 0 00 00 0 iiiiiiiii 11 nnnnn ttttt" "strh {t}, [{n}, {i}]!";
+    ldrh_post(wr t: W, rw n: @X, im i: SImm9)
+        "01 111 0 00 01 0 iiiiiiiii 01 nnnnn ttttt" "ldrh {t}, [{n}], {i}";
+    ldrh_pre(wr t: W, rw n: @X, im i: SImm9)
+        "01 111 0 00 01 0 iiiiiiiii 11 nnnnn ttttt" "ldrh {t}, [{n}, {i}]!";
+    ldrsh_post(wr t: W, rw n: @X, im i: SImm9)
+        "01 111 0 00 11 0 iiiiiiiii 01 nnnnn ttttt" "ldrsh {t}, [{n}], {i}";
+    ldrsh_pre(wr t: W, rw n: @X, im i: SImm9)
+        "01 111 0 00 11 0 iiiiiiiii 11 nnnnn ttttt" "ldrsh {t}, [{n}, {i}]!";
+
     // Register offset, extended or shifted.
     str_uxtw<R>(rd t: R, rd n: @X, rd m: W, im i: Index as ExtIndex<R>)
         "1s 111 0 00 00 1 mmmmm 010 i 10 nnnnn ttttt" "str {t}, [{n}, {m}, uxtw{i}]";

@@ -166,6 +166,7 @@ fn memory<R: Samples>(a: &mut Assembler) {
     let u = |units: u32| UOff::<R>::new(units << R::LOG2).unwrap();
     each!(a: ldr str, (r(0), X(1), u(0)) (zr, X(30), u(1)) (r(30), SP, u(4095)));
     let s = |bytes| SImm9::new(bytes).unwrap();
+    each!(a: ldr_post str_post ldr_pre str_pre, (r(0), X(1), s(4)) (zr, X(30), s(-256)) (r(30), SP, s(255)));
     each!(a: ldur stur, (r(0), X(1), s(0)) (zr, X(30), s(-256)) (r(30), SP, s(255)));
     each!(a: ldr_uxtw str_uxtw ldr_sxtw str_sxtw,
         (r(0), X(1), W(2), Index::Bytes) (zr, SP, W(30), Index::Units) (r(3), X(4), WZR, Index::Units));
@@ -184,6 +185,8 @@ fn narrow_memory(a: &mut Assembler) {
     each!(a: ldrb strb ldrsb, (W(0), X(1), b(0)) (WZR, X(30), b(1)) (W(30), SP, b(4095)));
     each!(a: ldrh strh ldrsh, (W(0), X(1), h(0)) (WZR, X(30), h(2)) (W(30), SP, h(8190)));
     let s = |bytes| SImm9::new(bytes).unwrap();
+    each!(a: ldrb_post strb_post ldrsb_post ldrh_post strh_post ldrsh_post ldrb_pre strb_pre ldrsb_pre ldrh_pre strh_pre
+        ldrsh_pre, (W(0), X(1), s(1)) (WZR, X(30), s(-256)) (W(30), SP, s(255)));
     each!(a: ldurb sturb ldursb ldurh sturh ldursh, (W(0), X(1), s(0)) (WZR, X(30), s(-256)) (W(30), SP, s(255)));
     each!(a: ldrb_uxtw strb_uxtw ldrsb_uxtw ldrh_uxtw strh_uxtw ldrsh_uxtw
              ldrb_sxtw strb_sxtw ldrsb_sxtw ldrh_sxtw strh_sxtw ldrsh_sxtw,

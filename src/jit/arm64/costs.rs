@@ -1,7 +1,8 @@
 //! What ARM64 does in one instruction.
 
 use super::Arm64;
-use crate::asm::a64::{BitmaskImm32, Imm12, SImm9};
+use super::regs::{Home, home};
+use crate::asm::a64::{BitmaskImm32, Imm12, PairOff, SImm9, W};
 use crate::jit::op::ShiftKind;
 use crate::jit::optimize::Costs;
 use crate::memory::Placement;
@@ -40,5 +41,18 @@ impl Costs for Arm64 {
 
     fn multiply_add(&self) -> bool {
         true
+    }
+
+    fn pairs(&self, offset: i32) -> bool {
+        self.options.placement == Placement::Identity && PairOff::<W>::new(offset).is_some()
+    }
+
+    fn updates(&self, base: Reg, by: i32, pair: bool) -> bool {
+        let encodable = match pair {
+            true => PairOff::<W>::new(by).is_some(),
+            false => SImm9::new(by).is_some(),
+        };
+        let identity = self.options.placement == Placement::Identity;
+        identity && encodable && matches!(home(base), Home::Host(_))
     }
 }

@@ -12,46 +12,15 @@ use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
 use crate::jit::draft::Cold;
-use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
+use crate::jit::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::memory::Placement;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
-
-fn host_cond(cond: Cond) -> HostCond {
-    match cond {
-        Cond::Eq => HostCond::Eq,
-        Cond::Ne => HostCond::Ne,
-        Cond::Lt => HostCond::Lt,
-        Cond::Ge => HostCond::Ge,
-        Cond::Ltu => HostCond::Cc,
-        Cond::Geu => HostCond::Cs,
-    }
-}
 
 fn amount(bits: u32) -> Amount<W> {
     Amount::wrapping(bits)
 }
 
 impl Arm64 {
-    /// Sets the flags of a − b. Uses [`INDEX`] for `b`.
-    fn compare(&mut self, a: W, b: Operand) {
-        match b {
-            Operand::Reg(b) => {
-                let b = self.read(b, INDEX);
-                self.asm.cmp(a, b);
-            }
-            Operand::Imm(value) => {
-                if let (Some(imm), false) = (Imm12::new(value), a == WZR) {
-                    self.asm.cmp_imm(a, imm);
-                } else if let (Some(imm), false) = (Imm12::new(value.wrapping_neg()), a == WZR) {
-                    self.asm.cmn_imm(a, imm);
-                } else {
-                    self.asm.mov_u32(INDEX.w(), value);
-                    self.asm.cmp(a, INDEX.w());
-                }
-            }
-        }
-    }
-
     /// The operand in a register: [`INDEX`] for a constant or a register without a home.
     fn operand_register(&mut self, b: Operand) -> W {
         match b {
@@ -81,7 +50,7 @@ impl Arm64 {
         let a = &mut self.asm;
         match op {
             AluOp::Add => a.add(d, n, m),
-            AluOp::Sub => a.sub(d, n, m),
+            AluOp::Sub => self.subtract(d, n, m),
             AluOp::And => a.and(d, n, m),
             AluOp::Or => a.orr(d, n, m),
             AluOp::Xor => a.eor(d, n, m),
@@ -105,6 +74,7 @@ impl Arm64 {
             _ => {
                 if let Some(mask) = BitmaskImm32::new(1 << bit) {
                     self.asm.tst_imm(w, mask);
+                    self.flags = None;
                 }
                 self.b_cond(if set { HostCond::Ne } else { HostCond::Eq }, target);
             }
@@ -159,6 +129,7 @@ impl Arm64 {
                     self.asm.ldp(LINK, INDEX, INDEX, zero);
                 }
                 self.asm.cmp(LINK.w(), target);
+                self.flags = None;
                 let cold = self.asm.label();
                 let result = self.asm.b_cond_to(HostCond::Ne, cold);
                 self.reach(result);
@@ -210,6 +181,7 @@ impl Backend for Arm64 {
 
     fn block(&mut self, label: BlockLabel, pc: u32) {
         let place = self.draft.place(self.here());
+        self.flags = None;
         let label = self.block_label(label);
         let result = self.asm.bind(label);
         self.reach(result);
@@ -242,6 +214,7 @@ impl Backend for Arm64 {
         if let Some(imm) = Imm12::new(u32::from(insns)) {
             self.asm.subs_imm(SCRATCH, SCRATCH, imm);
         }
+        self.flags = None;
         let cold = self.asm.label();
         let result = self.asm.b_cond_to(HostCond::Lt, cold);
         self.reach(result);
@@ -277,6 +250,7 @@ impl Backend for Arm64 {
             self.written(rd, n);
         } else if n != d {
             self.asm.mov(d, n);
+            self.written(rd, d);
         }
     }
 
@@ -367,8 +341,8 @@ impl Backend for Arm64 {
         if (cond, b) == (Cond::Lt, Operand::Imm(0)) {
             self.asm.lsr_imm(d, n, amount(31));
         } else {
-            self.compare(n, b);
-            self.asm.cset(d, host_cond(cond));
+            let cond = self.compare(cond, n, b);
+            self.asm.cset(d, cond);
         }
         self.written(rd, d);
     }
@@ -386,9 +360,9 @@ impl Backend for Arm64 {
             }
             MulOp::Div | MulOp::Divu => {
                 // ARM64 gives 0 for a division by zero, RISC-V all ones; overflow is the same.
-                self.compare(m, Operand::Imm(0));
+                let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
                 self.divide(op == MulOp::Div, quotient, n, m);
-                self.asm.csinv(d, quotient, WZR, HostCond::Ne);
+                self.asm.csinv(d, quotient, WZR, nonzero);
             }
             MulOp::Rem | MulOp::Remu => {
                 self.divide(op == MulOp::Rem, quotient, n, m);
@@ -414,13 +388,13 @@ impl Backend for Arm64 {
         let n = self.read(a, LINK);
         let m = self.read(b, INDEX);
         let quotient = SCRATCH.w();
-        self.compare(m, Operand::Imm(0));
+        let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
         self.divide(signed, quotient, n, m);
         let d = self.dest(rem, LINK);
         self.asm.msub(d, quotient, m, n);
         self.written(rem, d);
         let d = self.dest(quot, SCRATCH);
-        self.asm.csinv(d, quotient, WZR, HostCond::Ne);
+        self.asm.csinv(d, quotient, WZR, nonzero);
         self.written(quot, d);
     }
 
@@ -438,6 +412,7 @@ impl Backend for Arm64 {
         let m = self.read(b, INDEX);
         let d = self.dest(lo, SCRATCH);
         self.asm.adds(d, n, m);
+        self.flags = None;
         self.written(lo, d);
         let d = self.dest(carry, SCRATCH);
         self.asm.cset(d, HostCond::Cs);
@@ -452,6 +427,10 @@ impl Backend for Arm64 {
         self.emit_store(op, src, address);
     }
 
+    fn joint(&mut self, access: Joint, base: Reg, offset: i32, update: Option<i32>) {
+        self.emit_joint(access, base, offset, update);
+    }
+
     fn branch(&mut self, test: Test, target: Target) {
         match test {
             Test::Compare(cond, a, b) => {
@@ -464,8 +443,8 @@ impl Backend for Arm64 {
                         self.branch_on_bit(n, 31, cond == Cond::Lt, target);
                     }
                     _ => {
-                        self.compare(n, b);
-                        self.b_cond(host_cond(cond), target);
+                        let cond = self.compare(cond, n, b);
+                        self.b_cond(cond, target);
                     }
                 }
             }
@@ -476,6 +455,7 @@ impl Backend for Arm64 {
                         self.branch_on_bit(n, value.trailing_zeros(), !zero, target);
                     }
                     _ => {
+                        self.flags = None;
                         match b {
                             Operand::Imm(value) if let Some(mask) = BitmaskImm32::new(value) => {
                                 self.asm.tst_imm(n, mask);

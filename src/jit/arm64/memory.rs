@@ -3,9 +3,11 @@
 use super::regs::{ARENA, BASE, Home, INDEX, LINK, SCRATCH, home};
 use super::{Arm64, state_offset};
 use crate::asm::a64::Amount;
-use crate::asm::a64::{BitField, BitmaskImm32, Cond, Imm12, Index, SImm9, Shift, UOff, W, WZR, X};
+use crate::asm::a64::{
+    BitField, BitmaskImm32, Cond, Imm12, Index, PairOff, SImm9, Shift, UOff, W, WZR, X,
+};
 use crate::jit::arena::offset;
-use crate::jit::op::Address;
+use crate::jit::op::{Address, Joint};
 use crate::memory::{PAGE_SHIFT, Placement};
 use crate::rv32::{LoadOp, Reg, StoreOp};
 
@@ -31,7 +33,7 @@ impl Arm64 {
         }
         self.load_insn(op, w, operand);
         self.written(rd, w);
-        self.draft.operation_ends(self.here());
+        self.access_ends();
     }
 
     pub(super) fn emit_store(&mut self, op: StoreOp, src: Reg, address: Address) {
@@ -41,7 +43,97 @@ impl Arm64 {
             self.draft.site(self.here(), true);
         }
         self.store_insn(op, w, operand);
+        self.access_ends();
+    }
+
+    /// An access with what its neighbours do. The identity placement's only.
+    pub(super) fn emit_joint(
+        &mut self,
+        access: Joint,
+        base: Reg,
+        offset: i32,
+        update: Option<i32>,
+    ) {
+        let n = self.read(base, SCRATCH).x();
+        // A pair whose halves are not neighbours goes on behind the first in other code, after a fault.
+        let resumes = !access.is_pair() || self.draft.position.insns == 2;
+        let (low, high) = match access {
+            Joint::Load(_, rd) => (self.dest(rd, INDEX), None),
+            Joint::LoadPair(low, high) => (self.dest(low, INDEX), Some(self.dest(high, LINK))),
+            Joint::Store(_, src) => (self.read(src, INDEX), None),
+            Joint::StorePair(low, high) => (self.read(low, INDEX), Some(self.read(high, LINK))),
+        };
+        self.draft.site(self.here(), resumes);
+        match (access, high) {
+            (Joint::LoadPair(..), Some(high)) => self.load_pair(low, high, n, offset, update),
+            (Joint::StorePair(..), Some(high)) => self.store_pair(low, high, n, offset, update),
+            (Joint::Load(op, _), _) => self.load_update(op, low, n, At::new(offset, update)),
+            (Joint::Store(op, _), _) => self.store_update(op, low, n, At::new(offset, update)),
+            (_, None) => unreachable!("a pair has two registers"),
+        }
+        match access {
+            Joint::Load(_, rd) => self.written(rd, low),
+            Joint::LoadPair(first, second) => {
+                self.written(first, low);
+                self.written(second, high.unwrap_or(WZR));
+            }
+            Joint::Store(..) | Joint::StorePair(..) => {}
+        }
+        self.access_ends();
+    }
+
+    /// What was interpreted in place of an access goes on here, with other flags.
+    fn access_ends(&mut self) {
+        self.flags = None;
         self.draft.operation_ends(self.here());
+    }
+
+    fn load_pair(&mut self, low: W, high: W, n: X, offset: i32, update: Option<i32>) {
+        let a = &mut self.asm;
+        match At::new(offset, update) {
+            At::Offset(i) => a.ldp(low, high, n, pair(i)),
+            At::Post(i) => a.ldp_post(low, high, n, pair(i)),
+            At::Pre(i) => a.ldp_pre(low, high, n, pair(i)),
+        }
+    }
+
+    fn store_pair(&mut self, low: W, high: W, n: X, offset: i32, update: Option<i32>) {
+        let a = &mut self.asm;
+        match At::new(offset, update) {
+            At::Offset(i) => a.stp(low, high, n, pair(i)),
+            At::Post(i) => a.stp_post(low, high, n, pair(i)),
+            At::Pre(i) => a.stp_pre(low, high, n, pair(i)),
+        }
+    }
+
+    fn load_update(&mut self, op: LoadOp, t: W, n: X, at: At) {
+        let a = &mut self.asm;
+        match (op, at) {
+            (_, At::Offset(i)) => self.load_insn(op, t, Operand::Offset(n, i)),
+            (LoadOp::Lb, At::Post(i)) => a.ldrsb_post(t, n, short(i)),
+            (LoadOp::Lb, At::Pre(i)) => a.ldrsb_pre(t, n, short(i)),
+            (LoadOp::Lbu, At::Post(i)) => a.ldrb_post(t, n, short(i)),
+            (LoadOp::Lbu, At::Pre(i)) => a.ldrb_pre(t, n, short(i)),
+            (LoadOp::Lh, At::Post(i)) => a.ldrsh_post(t, n, short(i)),
+            (LoadOp::Lh, At::Pre(i)) => a.ldrsh_pre(t, n, short(i)),
+            (LoadOp::Lhu, At::Post(i)) => a.ldrh_post(t, n, short(i)),
+            (LoadOp::Lhu, At::Pre(i)) => a.ldrh_pre(t, n, short(i)),
+            (LoadOp::Lw, At::Post(i)) => a.ldr_post(t, n, short(i)),
+            (LoadOp::Lw, At::Pre(i)) => a.ldr_pre(t, n, short(i)),
+        }
+    }
+
+    fn store_update(&mut self, op: StoreOp, t: W, n: X, at: At) {
+        let a = &mut self.asm;
+        match (op, at) {
+            (_, At::Offset(i)) => self.store_insn(op, t, Operand::Offset(n, i)),
+            (StoreOp::Sb, At::Post(i)) => a.strb_post(t, n, short(i)),
+            (StoreOp::Sb, At::Pre(i)) => a.strb_pre(t, n, short(i)),
+            (StoreOp::Sh, At::Post(i)) => a.strh_post(t, n, short(i)),
+            (StoreOp::Sh, At::Pre(i)) => a.strh_pre(t, n, short(i)),
+            (StoreOp::Sw, At::Post(i)) => a.str_post(t, n, short(i)),
+            (StoreOp::Sw, At::Pre(i)) => a.str_pre(t, n, short(i)),
+        }
     }
 
     /// The operand for an address. Uses all scratch registers; [`INDEX`] is free again afterwards.
@@ -125,6 +217,7 @@ impl Arm64 {
         self.reach(result);
         if let Some(mask) = BitmaskImm32::new(width - 1) {
             self.asm.tst_imm(scratch, mask);
+            self.flags = None;
             let result = self.asm.b_cond_to(Cond::Ne, cold);
             self.reach(result);
         }
@@ -146,11 +239,11 @@ impl Arm64 {
                 LoadOp::Lhu => a.ldrh_uxtw(t, BASE, m, Index::Bytes),
             },
             Operand::Offset(n, bytes) => match (op, split(bytes)) {
-                (LoadOp::Lb, Some(At { byte: Some(i), .. })) => a.ldrsb(t, n, i),
-                (LoadOp::Lbu, Some(At { byte: Some(i), .. })) => a.ldrb(t, n, i),
-                (LoadOp::Lh, Some(At { half: Some(i), .. })) => a.ldrsh(t, n, i),
-                (LoadOp::Lhu, Some(At { half: Some(i), .. })) => a.ldrh(t, n, i),
-                (LoadOp::Lw, Some(At { word: Some(i), .. })) => a.ldr(t, n, i),
+                (LoadOp::Lb, Some(Scaled { byte: Some(i), .. })) => a.ldrsb(t, n, i),
+                (LoadOp::Lbu, Some(Scaled { byte: Some(i), .. })) => a.ldrb(t, n, i),
+                (LoadOp::Lh, Some(Scaled { half: Some(i), .. })) => a.ldrsh(t, n, i),
+                (LoadOp::Lhu, Some(Scaled { half: Some(i), .. })) => a.ldrh(t, n, i),
+                (LoadOp::Lw, Some(Scaled { word: Some(i), .. })) => a.ldr(t, n, i),
                 (_, _) => {
                     let i = short(bytes);
                     match op {
@@ -174,9 +267,9 @@ impl Arm64 {
                 StoreOp::Sw => a.str_uxtw(t, BASE, m, Index::Bytes),
             },
             Operand::Offset(n, bytes) => match (op, split(bytes)) {
-                (StoreOp::Sb, Some(At { byte: Some(i), .. })) => a.strb(t, n, i),
-                (StoreOp::Sh, Some(At { half: Some(i), .. })) => a.strh(t, n, i),
-                (StoreOp::Sw, Some(At { word: Some(i), .. })) => a.str(t, n, i),
+                (StoreOp::Sb, Some(Scaled { byte: Some(i), .. })) => a.strb(t, n, i),
+                (StoreOp::Sh, Some(Scaled { half: Some(i), .. })) => a.strh(t, n, i),
+                (StoreOp::Sw, Some(Scaled { word: Some(i), .. })) => a.str(t, n, i),
                 (_, _) => {
                     let i = short(bytes);
                     match op {
@@ -203,16 +296,47 @@ impl Arm64 {
     }
 }
 
+/// Where an access is, and what happens to its base.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    /// Nothing.
+    Offset(i32),
+    /// The access is at the base, which is then changed.
+    Post(i32),
+    /// The access is at the changed base.
+    Pre(i32),
+}
+
+impl At {
+    fn new(offset: i32, update: Option<i32>) -> At {
+        match update {
+            None => At::Offset(offset),
+            Some(by) if offset == 0 => At::Post(by),
+            Some(by) => At::Pre(by),
+        }
+    }
+}
+
+/// An offset that [`Costs`](crate::jit::optimize::Costs) found to be a pair's.
+fn pair(bytes: i32) -> PairOff<W> {
+    PairOff::new(bytes).unwrap_or(NO_OFFSET)
+}
+
+const NO_OFFSET: PairOff<W> = match PairOff::new(0) {
+    Some(offset) => offset,
+    None => panic!("0 is an offset"),
+};
+
 /// The scaled offsets that `bytes` is, by width.
-struct At {
+struct Scaled {
     byte: Option<UOff<u8>>,
     half: Option<UOff<u16>>,
     word: Option<UOff<W>>,
 }
 
-fn split(bytes: i32) -> Option<At> {
+fn split(bytes: i32) -> Option<Scaled> {
     let bytes = u32::try_from(bytes).ok()?;
-    Some(At {
+    Some(Scaled {
         byte: UOff::new(bytes),
         half: UOff::new(bytes),
         word: UOff::new(bytes),

@@ -2,9 +2,12 @@
 //!
 //! `regs` says where guest registers live, `lower` lowers operations, `memory` loads and stores, `stubs` has the way in
 //! and out. Invariant of the identity placement, where a home is used as a host address: the upper 32 bits of every home
-//! are zero, because every write to one is a 32-bit write or a right shift by 32. The other placements do not rely on it.
+//! are zero, because every write to one is a 32-bit write or a right shift by 32. An access that changes its base may
+//! leave one that is off by less than a guard's size, at either end of the 4 GiB: the next access through it faults then, is
+//! interpreted with its lower half, and on the way back all homes are loaded. The other placements do not rely on it.
 
 mod costs;
+mod flags;
 mod lower;
 mod memory;
 mod regs;
@@ -29,6 +32,8 @@ pub struct Arm64 {
     /// Whether `tbz` (±32 KiB) may be used; off after one did not reach.
     short_branches: bool,
     too_far: bool,
+    /// What the flags tell at this point.
+    flags: Option<flags::Compared>,
 }
 
 impl Arm64 {
@@ -43,6 +48,7 @@ impl Arm64 {
             exit: CodeOffset(0),
             short_branches: true,
             too_far: false,
+            flags: None,
         }
     }
 
@@ -78,6 +84,7 @@ impl Arm64 {
 
     /// The value of `reg` is in `w`, which came from [`Arm64::dest`].
     fn written(&mut self, reg: Reg, w: W) {
+        self.changed(w);
         if home(reg) == Home::InCpu {
             self.asm.stur(w, ARENA, state_x(reg));
         }

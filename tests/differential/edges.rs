@@ -1,0 +1,192 @@
+//! Joined accesses where they may go wrong: at a page's end, and at the end of the address space, every offset by turns.
+
+use crate::generate::{CODE, DATA, DATA_LEN, Program};
+use crate::{PAGES, differences, hold_identity, listing, run};
+use rvjit::engine::{Budget, Engine};
+use rvjit::interp::Interpreter;
+use rvjit::jit::{self, JitConfig};
+use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
+use rvjit::rv32::encode::encode;
+use rvjit::rv32::{AluOp, Insn, LoadOp, Reg, StoreOp};
+
+const LAST_PAGE: u32 = 0xffff_f000;
+const LAZY: u32 = 0x0100_0000;
+const LAZY_LEN: u64 = 0x2000;
+const S0: Reg = Reg::S0;
+const A0: Reg = Reg::A0;
+const A1: Reg = Reg::A1;
+
+fn memory(placement: Placement) -> Memory {
+    let mut memory = Memory::new(MemoryConfig {
+        placement,
+        limit_pages: PAGES,
+        strict_align: false,
+    })
+    .expect("memory");
+    memory.map(CODE, 0x1000, Permissions::RX).unwrap();
+    memory
+        .map(DATA, u64::from(DATA_LEN), Permissions::RW)
+        .unwrap();
+    memory.map(DATA + DATA_LEN, 0x1000, Permissions::R).unwrap();
+    memory.map(LAST_PAGE, 0x1000, Permissions::RW).unwrap();
+    // More than the limit: so pages are handed out where they are touched.
+    let pages = u64::from(PAGES) * 0x1000;
+    memory.map(LAZY, pages, Permissions::RW).unwrap();
+    memory
+}
+
+/// Makes the first touch of these pages fault again.
+fn take_back(memory: &mut Memory) {
+    memory.unmap(LAZY, LAZY_LEN).unwrap();
+    memory.map(LAZY, LAZY_LEN, Permissions::RW).unwrap();
+}
+
+/// What [`Outcome`](crate::Outcome) does not compare.
+fn rest(memory: &mut Memory) -> Vec<u8> {
+    let mut bytes = vec![0; 0x1000 + LAZY_LEN as usize];
+    let (last, lazy) = bytes.split_at_mut(0x1000);
+    memory.read(LAST_PAGE, last).unwrap();
+    memory.read(LAZY, lazy).unwrap();
+    bytes
+}
+
+fn lw(rd: Reg, base: Reg, offset: i32) -> Insn {
+    Insn::Load {
+        op: LoadOp::Lw,
+        rd,
+        rs1: base,
+        offset,
+    }
+}
+
+fn sw(src: Reg, base: Reg, offset: i32) -> Insn {
+    Insn::Store {
+        op: StoreOp::Sw,
+        rs1: base,
+        rs2: src,
+        offset,
+    }
+}
+
+fn add(base: Reg, by: i32) -> Insn {
+    Insn::AluImm {
+        op: AluOp::Add,
+        rd: base,
+        rs1: base,
+        imm: by,
+    }
+}
+
+/// What is joined, through this base, behind and before a step.
+fn shapes(base: Reg, by: i32) -> Vec<Vec<Insn>> {
+    let other = add(Reg::A7, 3);
+    vec![
+        vec![lw(A0, base, 0), lw(A1, base, 4)],
+        vec![lw(A0, base, 4), lw(A1, base, 0)],
+        vec![lw(A0, base, 4), other, lw(base, base, 0)],
+        vec![sw(A0, base, 0), sw(A1, base, 4)],
+        vec![sw(A0, base, 0), other, sw(A1, base, 4)],
+        vec![lw(A0, base, 0), add(base, by)],
+        vec![lw(A0, base, by), add(base, by)],
+        vec![add(base, by), lw(A0, base, 0)],
+        vec![add(base, by), lw(A0, base, -by)],
+        vec![sw(A0, base, 0), lw(A1, base, 8), add(base, by)],
+        vec![add(base, by), lw(A1, base, 8), sw(A0, base, 0)],
+        vec![lw(A0, base, 0), lw(A1, base, 4), add(base, by)],
+        vec![add(base, by), sw(A0, base, 0), sw(A1, base, 4)],
+        vec![
+            lw(A0, base, 0),
+            add(base, by),
+            lw(A1, base, 0),
+            add(base, by),
+        ],
+        vec![lw(A0, base, 0), add(base, by), lw(base, base, 0)],
+    ]
+}
+
+/// On every placement, at each of these addresses.
+fn compare(shapes: &[Vec<Insn>], base: Reg, addresses: impl Iterator<Item = u32> + Clone) {
+    let _identity = hold_identity();
+    let mut reference = memory(Placement::Paged);
+    let mut sides: Vec<_> = Placement::ALL
+        .map(|placement| {
+            let memory = memory(placement);
+            let jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+            (memory, jit)
+        })
+        .into();
+    for shape in shapes {
+        for address in addresses.clone() {
+            let mut words: Vec<u32> = shape.iter().map(|insn| encode(*insn)).collect();
+            words.push(encode(Insn::Ecall));
+            let mut x = [0x1234_5678; 32];
+            x[0] = 0;
+            x[base.index()] = address;
+            let program = Program { words, x };
+            take_back(&mut reference);
+            let expected = run(
+                &mut Interpreter::default(),
+                &mut reference,
+                &program,
+                Budget::Unlimited,
+            );
+            let expected_rest = rest(&mut reference);
+            for (memory, jit) in &mut sides {
+                take_back(memory);
+                let engine: &mut dyn Engine = jit;
+                let got = run(engine, memory, &program, Budget::Unlimited);
+                let rest_differs = rest(memory) != expected_rest;
+                assert!(
+                    got == expected && !rest_differs,
+                    "{} at {address:#x} (other memory differs: {rest_differs}):\n{}\n{}\n{}",
+                    memory.placement().name(),
+                    differences(&expected, &got),
+                    listing(&program),
+                    jit::listing::of_cache(jit),
+                );
+            }
+        }
+    }
+}
+
+/// The multiples of `by` around these addresses.
+fn around(edges: &'static [u32], by: u32) -> impl Iterator<Item = u32> + Clone {
+    edges
+        .iter()
+        .flat_map(move |&edge| (0..20).map(move |n| edge.wrapping_sub(13).wrapping_add(n)))
+        .filter(move |address| address.is_multiple_of(by))
+}
+
+const EDGES: &[u32] = &[
+    DATA,
+    DATA + DATA_LEN,
+    DATA + DATA_LEN + 0x1000,
+    LAZY + 0x1000,
+    LAST_PAGE,
+    0,
+];
+
+#[test]
+fn joined_accesses_at_the_ends_of_pages_agree_with_the_interpreter() {
+    for by in [4, -16] {
+        compare(&shapes(S0, by), S0, around(EDGES, 1));
+    }
+}
+
+#[test]
+fn joined_accesses_of_the_stack_agree_with_the_interpreter() {
+    const PAGE_ENDS: &[u32] = &[DATA + 0x1000, DATA + DATA_LEN, LAZY + 0x1000, LAST_PAGE, 0];
+    let sp = Reg::SP;
+    let down = |low| vec![sw(A0, sp, low + 4), sw(A1, sp, low)];
+    let frame = vec![
+        add(sp, -16),
+        sw(A0, sp, 12),
+        sw(A1, sp, 8),
+        sw(S0, sp, 4),
+        sw(A0, sp, 0),
+    ];
+    let back = vec![lw(A0, sp, 12), lw(A1, sp, 8), lw(S0, sp, 0), add(sp, 16)];
+    let mut shapes: Vec<Vec<Insn>> = (-8..8).map(|n| down(4 * n)).collect();
+    shapes.extend([frame, back]);
+    compare(&shapes, sp, around(PAGE_ENDS, 16));
+}
