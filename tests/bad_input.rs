@@ -6,8 +6,14 @@
 
 mod common;
 
-use common::{assert_one_line, assert_one_report, fixtures, run, rvjit, stderr};
+use common::{assert_one_line, assert_one_report, fixtures, run, rvjit, rvjit_process, stderr};
+use rvjit::elf::Image;
+use rvjit::machine::{EngineKind, Exit, Machine, MachineConfig, MachineError};
+use rvjit::memory::Placement;
+use rvjit::report::{Crash, describe};
+use rvjit::syscall::Stream;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 /// Where the first program header is in the fixtures, and its fields.
@@ -171,6 +177,98 @@ fn files_that_are_no_programs() {
     refused(&script.join("below"), 127, "no such file", "below a file");
     let own = std::env::current_exe().unwrap();
     refused(&own, 126, "not a 32-bit ELF file", "a program of this host");
+}
+
+/// A program may come from a pipe: `rvjit <(xz -dc prog.elf.xz)`.
+#[test]
+fn programs_from_pipes() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let bytes = fs::read(fixtures().join("hello.elf")).unwrap();
+    let feed = std::thread::spawn(move || writer.write_all(&bytes));
+    let output = rvjit_process()
+        .arg("/dev/stdin")
+        .stdin(reader)
+        .output()
+        .unwrap();
+    feed.join().unwrap().unwrap();
+    assert_eq!(output.stdout, b"hello, world\n", "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(writer);
+    let output = rvjit_process()
+        .arg("/dev/stdin")
+        .stdin(reader)
+        .output()
+        .unwrap();
+    assert_one_line(&output, "an empty pipe");
+    assert_eq!(output.status.code(), Some(126));
+}
+
+/// Random damage all over the fixtures: they run to some end, on each engine, and nothing panics. `RVJIT_SEED` repeats
+/// a failure, `RVJIT_PROGRAMS` makes it longer.
+#[test]
+fn damaged_programs_end_in_an_orderly_way() {
+    let number = |name: &str, default: u64| {
+        let text = std::env::var(name).ok();
+        text.map_or(default, |text| text.parse().expect("a decimal number"))
+    };
+    let (first, count) = (number("RVJIT_SEED", 1), number("RVJIT_PROGRAMS", 300));
+    let names = ["hello", "sort", "interp", "smc", "semi", "tohost_pass"];
+    let good = names.map(|name| fs::read(fixtures().join(format!("{name}.elf"))).unwrap());
+    let mut ran = 0;
+    for seed in first..first + count {
+        let mut state = seed;
+        let mut random = |below: usize| {
+            // SplitMix64 (Steele, Lea and Flood, 2014).
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            usize::try_from((z ^ (z >> 31)) >> 33).unwrap() % below
+        };
+        let mut bytes = good[random(good.len())].clone();
+        for _ in 0..1 + random(6) {
+            let at = match random(3) {
+                0 => random(200),
+                _ => random(bytes.len() - 4),
+            };
+            let words = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_f000, u32::MAX];
+            match random(3) {
+                0 => bytes[at & !3..][..4].copy_from_slice(&words[random(6)].to_le_bytes()),
+                _ => bytes[at] = u8::try_from(random(256)).unwrap(),
+            }
+        }
+        if random(8) == 0 {
+            bytes.truncate(random(bytes.len()));
+        }
+        // Paged, where a machine costs least to make.
+        let engine = [EngineKind::Auto, EngineKind::Interp][random(2)];
+        let config = MachineConfig {
+            engine,
+            placement: Some(Placement::Paged),
+            stdin: Stream::Null,
+            stdout: Stream::Null,
+            stderr: Stream::Null,
+            max_insns: Some(20_000),
+            ..MachineConfig::default()
+        };
+        eprintln!("RVJIT_SEED={seed}");
+        let machine = Image::parse(bytes)
+            .map_err(MachineError::from)
+            .and_then(|image| Machine::new(image, config));
+        match machine {
+            Ok(mut machine) => {
+                let exit = machine.run();
+                let described = describe(exit, &machine);
+                assert!(described.is_some() || matches!(exit, Exit::Status(_)));
+                let crash = Crash::new(exit, &mut machine);
+                assert!(crash.is_none_or(|crash| !crash.backtrace.is_empty()));
+                ran += 1;
+            }
+            Err(error) => assert!([125, 126].contains(&error.status()), "{error}"),
+        }
+    }
+    assert!(ran > count / 4, "only {ran} of {count} ran");
 }
 
 /// Whatever one byte of the headers is, the command ends in an orderly way.

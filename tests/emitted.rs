@@ -44,7 +44,8 @@ fn steady(host: Host, stubs: usize, insn: &HostInsn) -> String {
         return insn.text.clone();
     };
     let is_branch = match host {
-        Host::Arm64 => true,
+        // `adr` makes a guest address.
+        Host::Arm64 => !head.starts_with("adr"),
         Host::X86_64 => head.starts_with('j') || head.starts_with("call"),
     };
     let parsed = target

@@ -69,7 +69,7 @@ impl fmt::Display for ElfError {
             ElfError::NotFound => write!(f, "no such file"),
             ElfError::Io(source) => write!(f, "cannot read the file: {source}"),
             ElfError::Directory => write!(f, "is a directory, not a program"),
-            ElfError::NotRegular => write!(f, "is not a regular file"),
+            ElfError::NotRegular => write!(f, "is not a regular file or pipe"),
             ElfError::TooLarge(size) => write!(f, "the file is too large ({size} bytes)"),
             ElfError::Empty => write!(f, "the file is empty"),
             ElfError::NotElf => write!(f, "not an ELF file"),

@@ -25,6 +25,7 @@ use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramH
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -119,12 +120,12 @@ impl Image {
                 ElfError::Io(source)
             }
         };
-        // The kind is looked at before opening: opening a FIFO would wait.
+        // The kind is looked at before opening: opening a device may do anything.
         let metadata = std::fs::metadata(path).map_err(io)?;
         if metadata.is_dir() {
             return Err(ElfError::Directory);
         }
-        if !metadata.is_file() {
+        if !metadata.is_file() && !metadata.file_type().is_fifo() {
             return Err(ElfError::NotRegular);
         }
         if metadata.len() > LARGEST_FILE {
@@ -133,9 +134,13 @@ impl Image {
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
         File::open(path)
             .map_err(io)?
-            .take(LARGEST_FILE)
+            .take(LARGEST_FILE + 1)
             .read_to_end(&mut bytes)
             .map_err(ElfError::Io)?;
+        let len = bytes.len() as u64;
+        if len > LARGEST_FILE {
+            return Err(ElfError::TooLarge(len));
+        }
         Image::parse(bytes)
     }
 

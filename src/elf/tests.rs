@@ -258,7 +258,10 @@ fn files_that_are_none() {
     let open = |path: &Path| Image::open(path).unwrap_err().to_string();
     assert_eq!(open(dir.path()), "is a directory, not a program");
     assert_eq!(open(&dir.path().join("missing")), "no such file");
-    assert_eq!(open(Path::new("/dev/null")), "is not a regular file");
+    assert_eq!(
+        open(Path::new("/dev/null")),
+        "is not a regular file or pipe"
+    );
     let file = dir.path().join("file");
     std::fs::write(&file, b"#!/bin/sh\n").unwrap();
     assert_eq!(open(&file), "not an ELF file");

@@ -131,7 +131,9 @@ impl Info {
             Err(error) => {
                 // A file that is refused may still say what it was built for.
                 let bytes = match &error {
-                    ElfError::Compressed | ElfError::Float | ElfError::Rve | ElfError::Dynamic => {
+                    ElfError::Compressed | ElfError::Float | ElfError::Rve | ElfError::Dynamic
+                        if path.is_file() =>
+                    {
                         std::fs::read(path).unwrap_or_default()
                     }
                     _ => Vec::new(),

@@ -226,16 +226,18 @@ impl Arena {
 
     /// Empties the table.
     pub fn clear_all(&mut self) {
-        let pages = std::mem::take(&mut self.pages);
+        let mut pages = std::mem::take(&mut self.pages);
+        // Slots that are 0 where they are empty bring their page in again and again.
+        pages.sort_unstable();
+        pages.dedup();
         for &page in &pages {
             self.empty(page);
         }
         self.pages = pages;
         if std::mem::take(&mut self.in_use) {
-            for key in 0..HASHED_SLOTS {
-                let slot = self.base().cast::<u64>().wrapping_add(2 * key);
+            for pc in (0..).step_by(4).take(HASHED_SLOTS) {
                 // SAFETY: inside the hashed table. As in `clear`, the host address stays.
-                unsafe { slot.write(1) };
+                unsafe { self.slot(pc).write(vacant(pc)) };
             }
         }
     }

@@ -7,6 +7,7 @@ use super::backtrace::{Found, Unwinder};
 use super::names::demangle;
 use crate::elf::Image;
 use crate::machine::{Exit, Machine, View};
+use inferno::flamegraph::TextTruncateDirection;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io;
@@ -98,6 +99,8 @@ impl Profile {
         let mut options = inferno::flamegraph::Options::default();
         title.clone_into(&mut options.title);
         "samples".clone_into(&mut options.count_name);
+        // C names differ at their ends, but are known by their beginnings.
+        options.text_truncate_direction = TextTruncateDirection::Right;
         let folded = match self.folded(image) {
             text if text.is_empty() => "the run was too short for a sample 1\n".to_owned(),
             text => text,

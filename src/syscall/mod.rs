@@ -8,6 +8,7 @@ pub mod abi;
 mod brk;
 mod calls;
 mod files;
+mod nested;
 mod paths;
 mod sandbox;
 pub mod semihosting;

@@ -3,9 +3,11 @@
 //! The guest sees one tree in which each grant appears at its guest path; nothing else exists. A path is matched
 //! with the longest guest path that begins it, and the rest is looked up by cap-std, which never leaves the granted
 //! directory, whatever symbolic links say. What is not granted does not exist (`ENOENT`); a symbolic link that leads
-//! out of its grant may not be followed (`EACCES`).
+//! out of its grant may not be followed (`EACCES`). What is granted read-only cannot be changed through a grant around
+//! it either (`nested`).
 
 use super::abi::Errno;
+use super::nested::Nested;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use std::ffi::OsString;
@@ -91,6 +93,7 @@ struct Grant {
     guest: GuestPath,
     dir: Dir,
     read_only: bool,
+    nested: Nested,
 }
 
 /// Where a guest path leads.
@@ -102,14 +105,16 @@ pub(super) struct Place<'a> {
     pub(super) grant: usize,
     /// The path in it, `.` for itself.
     pub(super) rest: PathBuf,
-    /// Whether nothing may be changed.
+    /// Whether the file that the path leads to may not be changed.
     pub(super) read_only: bool,
+    /// Whether the path's last name may not be made, removed or given to something else.
+    fixed: bool,
 }
 
 impl Place<'_> {
-    /// Fails where nothing may be changed.
+    /// Fails where the name may not be made, removed or given to something else.
     pub(super) fn for_change(self) -> Result<Self, Errno> {
-        if self.read_only {
+        if self.fixed {
             return Err(Errno::EROFS);
         }
         Ok(self)
@@ -132,17 +137,23 @@ pub(super) struct Sandbox {
 impl Sandbox {
     /// Opens the granted directories.
     pub(super) fn new(grants: &[DirGrant]) -> Result<Sandbox, (PathBuf, io::Error)> {
-        let open = |grant: &DirGrant| {
-            let dir = Dir::open_ambient_dir(&grant.host, ambient_authority())
-                .map_err(|error| (grant.host.clone(), error))?;
+        let failed = |grant: &DirGrant, error| (grant.host.clone(), error);
+        let place = |grant: &DirGrant| grant.host.canonicalize().map_err(|e| failed(grant, e));
+        let places: Vec<PathBuf> = grants.iter().map(place).collect::<Result<_, _>>()?;
+        let open = |(grant, place): (&DirGrant, &PathBuf)| {
+            let dir = Dir::open_ambient_dir(place, ambient_authority());
+            let all = grants.iter().zip(&places);
+            let read_only = all.filter(|(grant, _)| grant.read_only);
             Ok(Grant {
                 guest: normalize(&GuestPath::new(), grant.guest.as_bytes()),
-                dir,
+                dir: dir.map_err(|error| failed(grant, error))?,
                 read_only: grant.read_only,
+                nested: Nested::new(place, read_only.map(|(_, place)| place.as_path())),
             })
         };
+        let opened = grants.iter().zip(&places).map(open);
         Ok(Sandbox {
-            grants: grants.iter().map(open).collect::<Result<_, _>>()?,
+            grants: opened.collect::<Result<_, _>>()?,
             cwd: GuestPath::new(),
         })
     }
@@ -174,11 +185,14 @@ impl Sandbox {
             rest.push(b'/');
         }
         let found = &self.grants[grant];
+        let rest = PathBuf::from(OsString::from_vec(rest));
+        let protection = found.nested.protection(&found.dir, &rest);
         Ok(Place {
             dir: &found.dir,
             grant,
-            rest: PathBuf::from(OsString::from_vec(rest)),
-            read_only: found.read_only,
+            rest,
+            read_only: found.read_only || protection.contents,
+            fixed: found.read_only || protection.name,
         })
     }
 

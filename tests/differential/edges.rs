@@ -80,9 +80,23 @@ fn add(base: Reg, by: i32) -> Insn {
 /// What is joined, through this base, behind and before a step.
 fn shapes(base: Reg, by: i32) -> Vec<Vec<Insn>> {
     let other = add(Reg::A7, 3);
+    // A shift that is joined with the addition and then overwritten: it is deferred at the first load.
+    let shift = Insn::AluImm {
+        op: AluOp::Sll,
+        rd: A0,
+        rs1: Reg::A7,
+        imm: 2,
+    };
+    let sum = Insn::Alu {
+        op: AluOp::Add,
+        rd: Reg::GP,
+        rs1: Reg::A7,
+        rs2: A0,
+    };
     vec![
         vec![lw(A0, base, 0), lw(A1, base, 4)],
         vec![lw(A0, base, 4), lw(A1, base, 0)],
+        vec![shift, sum, lw(A0, base, 0), lw(A1, base, 4)],
         vec![lw(A0, base, 4), other, lw(base, base, 0)],
         vec![sw(A0, base, 0), sw(A1, base, 4)],
         vec![sw(A0, base, 0), other, sw(A1, base, 4)],
