@@ -12,6 +12,7 @@
 mod accesses;
 mod edges;
 mod generate;
+mod joined;
 
 use generate::{CODE, DATA, DATA_LEN, Program, Random};
 use rvjit::cpu::Cpu;
