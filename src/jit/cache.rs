@@ -1,7 +1,7 @@
 //! What is translated: regions, where code enters and leaves them, which links point where, which guest pages they
 //! were read from.
 
-use super::backend::{CodeOffset, Event, Link, Output, Position, Site};
+use super::backend::{CodeOffset, Event, Link, Output, Site};
 use super::op::Op;
 use super::places::Places;
 use super::region::{Region, Run};

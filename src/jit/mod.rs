@@ -48,6 +48,7 @@ use backend::{Backend, CodeOffset, Event, Options, Position, Stubs};
 use cache::Cache;
 use code::CodeBuffer;
 use cold::Heat;
+use op::Op;
 use publish::Workshop;
 use std::io;
 use std::sync::Arc;
