@@ -110,10 +110,10 @@ impl Cache {
         })
     }
 
-    /// The operations that a region puts off at some places, by number.
+    /// The operations that a position or a branch of a region puts off, by the index that it has for them.
     #[must_use]
-    pub fn deferred(&self, region: usize, number: u32) -> &[Op] {
-        match number {
+    pub fn deferred(&self, region: usize, index: u32) -> &[Op] {
+        match index {
             0 => &[],
             n => &self.deferred[self.regions[region].deferred + n as usize - 1],
         }

@@ -48,6 +48,7 @@ use backend::{Backend, CodeOffset, Event, Options, Position, Stubs};
 use cache::Cache;
 use code::CodeBuffer;
 use cold::Heat;
+use op::Op;
 use publish::Workshop;
 use std::io;
 use std::sync::Arc;
@@ -378,9 +379,17 @@ impl<B: Backend> Jit<B> {
         if deferred == 0 {
             return;
         }
-        // None of them reads what another computes.
+        let ops = self.cache.deferred(region, deferred);
+        let steps = ops.iter().take_while(|op| matches!(op, Op::Step { .. }));
+        let rest = &ops[steps.clone().count()..];
+        for step in steps {
+            if let Some((rd, value)) = step.value(cpu) {
+                cpu.set(rd, value);
+            }
+        }
+        // None of the others reads what another computes.
         let seen = cpu.clone();
-        for op in self.cache.deferred(region, deferred) {
+        for op in rest {
             if let Some((rd, value)) = op.value(&seen) {
                 cpu.set(rd, value);
             }

@@ -111,6 +111,11 @@ pub enum Op {
         a: Reg,
         b: Operand,
     },
+    /// An addition that was moved elsewhere and is to be done, or undone, here; only among what is deferred, first.
+    Step {
+        rd: Reg,
+        by: i32,
+    },
     AluShifted {
         op: AluOp,
         rd: Reg,
@@ -241,6 +246,7 @@ impl Op {
             |address: Address| one(address.base) | address.index.map_or(0, |(index, _)| one(index));
         let mask = match self {
             Op::Nop | Op::Imm { .. } | Op::Jump { .. } => 0,
+            Op::Step { rd, .. } => one(rd),
             Op::Copy { rs, .. } | Op::Extract { rs, .. } | Op::Place { rs, .. } => one(rs),
             Op::Alu { a, b, .. } | Op::SetIf { a, b, .. } => one(a) | operand(b),
             Op::Rotate { rs, by, .. } => one(rs) | operand(by),
@@ -276,6 +282,7 @@ impl Op {
             Op::Imm { rd, .. }
             | Op::Copy { rd, .. }
             | Op::Alu { rd, .. }
+            | Op::Step { rd, .. }
             | Op::AluShifted { rd, .. }
             | Op::Extract { rd, .. }
             | Op::Place { rd, .. }
@@ -316,6 +323,7 @@ impl Op {
             Op::Imm { rd, .. }
             | Op::Copy { rd, .. }
             | Op::Alu { rd, .. }
+            | Op::Step { rd, .. }
             | Op::AluShifted { rd, .. }
             | Op::Extract { rd, .. }
             | Op::Place { rd, .. }
@@ -357,6 +365,7 @@ impl Op {
             Op::Imm { value, .. } => value,
             Op::Copy { rs, .. } => cpu.get(rs),
             Op::Alu { op, a, b, .. } => op.eval(cpu.get(a), operand(b)),
+            Op::Step { rd, by } => cpu.get(rd).wrapping_add_signed(by),
             Op::AluShifted {
                 op,
                 a,

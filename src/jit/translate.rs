@@ -142,6 +142,7 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         Op::Imm { rd, value } => backend.load_imm(rd, value),
         Op::Copy { rd, rs } => backend.copy(rd, rs),
         Op::Alu { op, rd, a, b } => backend.alu(op, rd, a, b),
+        Op::Step { rd, by } => backend.alu(AluOp::Add, rd, rd, Operand::Imm(by.cast_unsigned())),
         Op::AluShifted {
             op,
             rd,

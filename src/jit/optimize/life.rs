@@ -76,11 +76,11 @@ pub(super) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) {
     }
 }
 
-/// The registers that a block overwrites before anything can see them, as a bit each.
+/// The registers that the instructions of a block overwrite before anything can see them, as a bit each.
 #[must_use]
-pub fn overwritten_first(block: &[Option<Insn>]) -> u32 {
+pub fn overwritten_first(insns: &[Option<Insn>]) -> u32 {
     let (mut read, mut written) = (1_u32, 0_u32);
-    for insn in block.iter().map_while(|insn| *insn) {
+    for insn in insns.iter().map_while(|insn| *insn) {
         if !matches!(
             insn,
             Insn::Lui { .. }
