@@ -53,6 +53,8 @@ pub enum Event {
     Jump {
         /// Guest address.
         target: u32,
+        /// Index in [`Output::deferred`] of the operations to compute first, or 0 for none.
+        deferred: u32,
     },
     /// The interpreter is to execute the instructions of this position; afterwards the code goes on at `resume`, or,
     /// without one, wherever the guest's pc says.
@@ -204,18 +206,26 @@ pub trait Backend: super::optimize::Costs {
     fn place(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8);
     /// rd = rs rotated right.
     fn rotate(&mut self, rd: Reg, rs: Reg, by: Operand);
+    /// rd = the low word of high:low shifted right by 1 to 31.
+    fn funnel(&mut self, rd: Reg, high: Reg, low: Reg, amount: u8);
     /// rd = 1 where `a cond b`, else 0. `a` may be x0.
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand);
     /// rd = a op b, multiplication and division; a may be x0.
     fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg);
+    /// rd = rs where `a cond b`, else as it was. `a` may be x0 unless `b` is an immediate.
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand);
+    /// rd = a op b, a division, where b holds `value` probably, or, if `certain`, indeed: neither 0 nor −1. a may be
+    /// x0.
+    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, value: u32, certain: bool);
     /// lo = the low half of a × b, hi = the high half; lo, hi differ and are not x0.
     fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg);
     /// quot = a / b, rem = a % b; quot, rem differ and are not x0.
     fn div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg);
     /// rd = c + a × b.
     fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg);
-    /// (lo, carry) = a + b: lo = a + b and carry = 1 where it wrapped. `lo` and `carry` differ.
-    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg);
+    /// lo = a + b and carry = 1 where it wrapped, else 0; or a − b and the borrow. `lo` and `carry` differ and are not
+    /// x0.
+    fn add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg);
 
     /// rd = memory, extended; rd may be x0: the access still happens.
     fn load(&mut self, op: LoadOp, rd: Reg, address: Address);

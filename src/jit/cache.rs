@@ -1,7 +1,7 @@
 //! What is translated: regions, where code enters and leaves them, which links point where, which guest pages they
 //! were read from.
 
-use super::backend::{CodeOffset, Event, Link, Output, Position, Site};
+use super::backend::{CodeOffset, Event, Link, Output, Site};
 use super::op::Op;
 use super::places::Places;
 use super::region::{Region, Run};
@@ -110,10 +110,10 @@ impl Cache {
         })
     }
 
-    /// The operations that a position of a region puts off.
+    /// The operations that a position or a branch of a region puts off, by the index that it has for them.
     #[must_use]
-    pub fn deferred(&self, region: usize, position: Position) -> &[Op] {
-        match position.deferred {
+    pub fn deferred(&self, region: usize, index: u32) -> &[Op] {
+        match index {
             0 => &[],
             n => &self.deferred[self.regions[region].deferred + n as usize - 1],
         }
@@ -141,7 +141,7 @@ impl Cache {
         // Cold code ends with the call whose last byte is the site.
         let next = self.sites.partition_point(|site| site.at < at);
         Some(match self.sites.get(next)?.event {
-            Event::Jump { target } => target,
+            Event::Jump { target, .. } => target,
             Event::Interpret { position, .. } => position.pc,
             Event::Budget { pc } => pc,
         })

@@ -167,7 +167,7 @@ impl<L: Copy> Draft<L> {
     /// Cold code begins at `cold`, and its call ends at `after`.
     pub fn cold_emitted(&mut self, cold: &Cold<L>, start: usize, after: usize) {
         self.left(after, cold.event);
-        if let (Some((branch, insn)), Event::Jump { target }) = (cold.link, cold.event) {
+        if let (Some((branch, insn)), Event::Jump { target, .. }) = (cold.link, cold.event) {
             let cold = self.place(start);
             self.output.links.push(Link {
                 branch,

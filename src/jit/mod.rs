@@ -48,6 +48,7 @@ use backend::{Backend, CodeOffset, Event, Options, Position, Stubs};
 use cache::Cache;
 use code::CodeBuffer;
 use cold::Heat;
+use op::Op;
 use publish::Workshop;
 use std::io;
 use std::sync::Arc;
@@ -343,7 +344,15 @@ impl<B: Backend> Jit<B> {
             self.die(exit_at)
         };
         match event {
-            Event::Jump { target } => Ok(Ok(Next::Pc(target))),
+            Event::Jump { target, deferred } => {
+                let mut seen = Cpu {
+                    x: self.arena.state().x,
+                    ..Cpu::default()
+                };
+                self.complete(region, deferred, &mut seen);
+                self.arena.state().x = seen.x;
+                Ok(Ok(Next::Pc(target)))
+            }
             Event::Interpret { position, resume } => {
                 self.interpret(region, position, resume, cpu, memory, budget)
             }
@@ -362,6 +371,28 @@ impl<B: Backend> Jit<B> {
         std::process::abort()
     }
 
+    /// Computes what the code has deferred where it was left.
+    fn complete(&self, region: usize, deferred: u32, cpu: &mut Cpu) {
+        if deferred == 0 {
+            return;
+        }
+        let ops = self.cache.deferred(region, deferred);
+        let steps = ops.iter().take_while(|op| matches!(op, Op::Step { .. }));
+        let rest = &ops[steps.clone().count()..];
+        for step in steps {
+            if let Some((rd, value)) = step.value(cpu) {
+                cpu.set(rd, value);
+            }
+        }
+        // None of the others reads what another computes.
+        let seen = cpu.clone();
+        for op in rest {
+            if let Some((rd, value)) = op.value(&seen) {
+                cpu.set(rd, value);
+            }
+        }
+    }
+
     /// Lets the interpreter execute the instructions of a position.
     fn interpret(
         &mut self,
@@ -374,9 +405,7 @@ impl<B: Backend> Jit<B> {
     ) -> io::Result<Result<Next, Stop>> {
         cpu.x = self.arena.state().x;
         cpu.pc = position.pc;
-        for op in self.cache.deferred(region, position) {
-            op.compute(cpu);
-        }
+        self.complete(region, position.deferred, cpu);
         let counting = self.mode.counting;
         if counting {
             self.arena.state().budget += i64::from(position.counted);
@@ -415,7 +444,7 @@ impl<B: Backend> Jit<B> {
                     self.arena.state().budget -= i64::from(ahead);
                 }
                 // The code goes on without what it deferred, which may be computed again.
-                for op in self.cache.deferred(region, position) {
+                for op in self.cache.deferred(region, position.deferred) {
                     if let Some(rd) = op.computes()
                         && written & 1 << rd.index() == 0
                     {

@@ -111,6 +111,11 @@ pub enum Op {
         a: Reg,
         b: Operand,
     },
+    /// An addition that was moved elsewhere and is to be done, or undone, here; only among what is deferred, first.
+    Step {
+        rd: Reg,
+        by: i32,
+    },
     AluShifted {
         op: AluOp,
         rd: Reg,
@@ -137,6 +142,12 @@ pub enum Op {
         rs: Reg,
         by: Operand,
     },
+    Funnel {
+        rd: Reg,
+        high: Reg,
+        low: Reg,
+        amount: u8,
+    },
     SetIf {
         cond: Cond,
         rd: Reg,
@@ -148,6 +159,21 @@ pub enum Op {
         rd: Reg,
         a: Reg,
         b: Reg,
+    },
+    Select {
+        cond: Cond,
+        a: Reg,
+        b: Operand,
+        rd: Reg,
+        rs: Operand,
+    },
+    DivideBy {
+        op: MulOp,
+        rd: Reg,
+        a: Reg,
+        b: Reg,
+        value: u32,
+        certain: bool,
     },
     MulWide {
         op: MulOp,
@@ -170,6 +196,7 @@ pub enum Op {
         b: Reg,
     },
     AddCarry {
+        sub: bool,
         lo: Reg,
         carry: Reg,
         a: Reg,
@@ -219,12 +246,16 @@ impl Op {
             |address: Address| one(address.base) | address.index.map_or(0, |(index, _)| one(index));
         let mask = match self {
             Op::Nop | Op::Imm { .. } | Op::Jump { .. } => 0,
+            Op::Step { rd, .. } => one(rd),
             Op::Copy { rs, .. } | Op::Extract { rs, .. } | Op::Place { rs, .. } => one(rs),
             Op::Alu { a, b, .. } | Op::SetIf { a, b, .. } => one(a) | operand(b),
             Op::Rotate { rs, by, .. } => one(rs) | operand(by),
+            Op::Funnel { high, low, .. } => one(high) | one(low),
+            Op::Select { a, b, rd, rs, .. } => one(a) | operand(b) | one(rd) | operand(rs),
             Op::AluShifted { a, b, .. }
             | Op::Mul { a, b, .. }
             | Op::MulWide { a, b, .. }
+            | Op::DivideBy { a, b, .. }
             | Op::DivRem { a, b, .. }
             | Op::AddCarry { a, b, .. } => one(a) | one(b),
             Op::MulAdd { c, a, b, .. } => one(c) | one(a) | one(b),
@@ -251,12 +282,16 @@ impl Op {
             Op::Imm { rd, .. }
             | Op::Copy { rd, .. }
             | Op::Alu { rd, .. }
+            | Op::Step { rd, .. }
             | Op::AluShifted { rd, .. }
             | Op::Extract { rd, .. }
             | Op::Place { rd, .. }
             | Op::Rotate { rd, .. }
+            | Op::Funnel { rd, .. }
             | Op::SetIf { rd, .. }
             | Op::Mul { rd, .. }
+            | Op::Select { rd, .. }
+            | Op::DivideBy { rd, .. }
             | Op::MulAdd { rd, .. }
             | Op::Load { rd, .. } => one(rd),
             Op::Joint {
@@ -288,12 +323,16 @@ impl Op {
             Op::Imm { rd, .. }
             | Op::Copy { rd, .. }
             | Op::Alu { rd, .. }
+            | Op::Step { rd, .. }
             | Op::AluShifted { rd, .. }
             | Op::Extract { rd, .. }
             | Op::Place { rd, .. }
             | Op::Rotate { rd, .. }
+            | Op::Funnel { rd, .. }
             | Op::SetIf { rd, .. }
             | Op::Mul { rd, .. }
+            | Op::Select { rd, .. }
+            | Op::DivideBy { rd, .. }
             | Op::MulAdd { rd, .. } => Some(rd),
             _ => None,
         }
@@ -314,8 +353,9 @@ impl Op {
         )
     }
 
-    /// Does to the registers what the operation does, if [`Op::computes`]; otherwise nothing.
-    pub fn compute(self, cpu: &mut Cpu) {
+    /// What the operation computes from these registers, if [`Op::computes`].
+    #[must_use]
+    pub fn value(self, cpu: &Cpu) -> Option<(Reg, u32)> {
         let operand = |b: Operand| match b {
             Operand::Reg(b) => cpu.get(b),
             Operand::Imm(value) => value,
@@ -325,6 +365,7 @@ impl Op {
             Op::Imm { value, .. } => value,
             Op::Copy { rs, .. } => cpu.get(rs),
             Op::Alu { op, a, b, .. } => op.eval(cpu.get(a), operand(b)),
+            Op::Step { rd, by } => cpu.get(rd).wrapping_add_signed(by),
             Op::AluShifted {
                 op,
                 a,
@@ -357,15 +398,28 @@ impl Op {
             }
             Op::Place { rs, lsb, width, .. } => (cpu.get(rs) & low(width)) << lsb,
             Op::Rotate { rs, by, .. } => cpu.get(rs).rotate_right(operand(by) & 31),
+            Op::Funnel {
+                high, low, amount, ..
+            } => {
+                let amount = u32::from(amount);
+                cpu.get(low) >> amount | cpu.get(high) << (32 - amount)
+            }
             Op::SetIf { cond, a, b, .. } => u32::from(cond.eval(cpu.get(a), operand(b))),
-            Op::Mul { op, a, b, .. } => op.eval(cpu.get(a), cpu.get(b)),
+            Op::Mul { op, a, b, .. } | Op::DivideBy { op, a, b, .. } => {
+                op.eval(cpu.get(a), cpu.get(b))
+            }
+            Op::Select { cond, a, b, rd, rs } => {
+                if cond.eval(cpu.get(a), operand(b)) {
+                    operand(rs)
+                } else {
+                    cpu.get(rd)
+                }
+            }
             Op::MulAdd { c, a, b, .. } => {
                 cpu.get(a).wrapping_mul(cpu.get(b)).wrapping_add(cpu.get(c))
             }
-            _ => return,
+            _ => return None,
         };
-        if let Some(rd) = self.computes() {
-            cpu.set(rd, value);
-        }
+        self.computes().map(|rd| (rd, value))
     }
 }

@@ -221,13 +221,10 @@ impl Step {
         }
     }
 
+    /// What is deferred: `by` is added before the interpreter takes over.
     fn op(self, by: i32) -> Op {
-        Op::Alu {
-            op: AluOp::Add,
-            rd: self.base,
-            a: self.base,
-            b: Operand::Imm(by.cast_unsigned()),
-        }
+        let rd = self.base;
+        Op::Step { rd, by }
     }
 
     /// Joins this step, which stands at `at`, with an access before it.
@@ -393,7 +390,16 @@ mod tests {
     }
 
     fn add(rd: Reg, by: i32) -> Op {
-        Step { base: rd, by }.op(by)
+        Op::Alu {
+            op: AluOp::Add,
+            rd,
+            a: rd,
+            b: Operand::Imm(by.cast_unsigned()),
+        }
+    }
+
+    fn step(rd: Reg, by: i32) -> Op {
+        Op::Step { rd, by }
     }
 
     fn copy(rd: Reg, rs: Reg) -> Op {
@@ -401,12 +407,7 @@ mod tests {
     }
 
     fn join(ops: &[Op]) -> Vec<Item> {
-        let item = |(n, &op): (u32, &Op)| Item {
-            op,
-            pc: 4 * n,
-            insns: 1,
-            deferred: Vec::new(),
-        };
+        let item = |(n, &op): (u32, &Op)| Item::new(op, 4 * n);
         let mut items: Vec<Item> = (0..).zip(ops).map(item).collect();
         join_accesses(&mut items, &Host);
         items
@@ -501,11 +502,11 @@ mod tests {
     fn a_step_is_undone_or_deferred_where_it_passes() {
         let early = join(&[lw(A, P, 0), lw(B, P, 8), add(P, 4)]);
         assert_eq!(early[1].op, lw(B, P, 4));
-        assert_eq!(early[1].deferred, [add(P, -4)]);
+        assert_eq!(early[1].deferred, [step(P, -4)]);
         assert!(early[0].deferred.is_empty());
         let late = join(&[add(P, 4), lw(B, P, 8), lw(A, P, -4)]);
         assert_eq!(late[1].op, lw(B, P, 12));
-        assert_eq!(late[1].deferred, [add(P, 4)]);
-        assert_eq!(late[2].deferred, [add(P, 4)]);
+        assert_eq!(late[1].deferred, [step(P, 4)]);
+        assert_eq!(late[2].deferred, [step(P, 4)]);
     }
 }

@@ -21,16 +21,27 @@ pub struct Item {
     /// Operations that the code does not execute because nobody can tell, unless it is left here: then they are
     /// computed first.
     pub deferred: Vec<Op>,
+    /// How long its result lives. For `optimize` only.
+    pub life: optimize::Life,
+    /// What wrote its register before. For `optimize` only.
+    pub before: usize,
 }
 
 impl Item {
-    fn new(op: Op, pc: u32) -> Item {
+    pub(super) fn new(op: Op, pc: u32) -> Item {
         Item {
             op,
             pc,
             insns: 1,
             deferred: Vec::new(),
+            life: optimize::Life::default(),
+            before: 0,
         }
+    }
+
+    /// Whether this is a branch that may be pointed away from its target inside the region, with all registers visible.
+    pub(super) fn goes_back(&self) -> bool {
+        matches!(self.op, Op::Branch { target, .. } | Op::Jump { target } if target <= self.pc)
     }
 }
 
@@ -58,11 +69,22 @@ pub fn translate<B: Backend>(
         },
         None => Target::Outside(pc),
     };
+    let overwritten: Vec<u32> = region
+        .blocks
+        .iter()
+        .map(|block| optimize::overwritten_first(region.insns(block)))
+        .collect();
+    let mut held = [None; 32];
     backend.begin(at, region.blocks.len());
     for (n, block) in region.blocks.iter().enumerate() {
-        lift(region, block, items);
+        lift(region, block, &mut held, items);
         if !mode.plain && !mode.counting {
-            optimize::optimize(items, backend);
+            let next = match region.blocks.get(n + 1) {
+                Some(next) if block.falls_through && next.pc == block.end() => overwritten[n + 1],
+                _ => 0,
+            };
+            let dead = |pc: u32| region.block_at(pc).map_or(0, |n| overwritten[n]);
+            optimize::optimize(items, backend, dead, next);
             pair::join_accesses(items, backend);
         }
         backend.block(BlockLabel(n), block.pc);
@@ -120,6 +142,7 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         Op::Imm { rd, value } => backend.load_imm(rd, value),
         Op::Copy { rd, rs } => backend.copy(rd, rs),
         Op::Alu { op, rd, a, b } => backend.alu(op, rd, a, b),
+        Op::Step { rd, by } => backend.alu(AluOp::Add, rd, rd, Operand::Imm(by.cast_unsigned())),
         Op::AluShifted {
             op,
             rd,
@@ -137,8 +160,23 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         } => backend.extract(rd, rs, lsb, width, signed),
         Op::Place { rd, rs, lsb, width } => backend.place(rd, rs, lsb, width),
         Op::Rotate { rd, rs, by } => backend.rotate(rd, rs, by),
+        Op::Funnel {
+            rd,
+            high,
+            low,
+            amount,
+        } => backend.funnel(rd, high, low, amount),
         Op::SetIf { cond, rd, a, b } => backend.set_if(cond, rd, a, b),
         Op::Mul { op, rd, a, b } => backend.mul(op, rd, a, b),
+        Op::Select { cond, a, b, rd, rs } => backend.select(cond, a, b, rd, rs),
+        Op::DivideBy {
+            op,
+            rd,
+            a,
+            b,
+            value,
+            certain,
+        } => backend.divide_by(op, rd, a, b, value, certain),
         Op::MulWide { op, lo, hi, a, b } => backend.mul_wide(op, lo, hi, a, b),
         Op::DivRem {
             signed,
@@ -148,7 +186,13 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
             b,
         } => backend.div_rem(signed, quot, rem, a, b),
         Op::MulAdd { rd, c, a, b } => backend.mul_add(rd, c, a, b),
-        Op::AddCarry { lo, carry, a, b } => backend.add_carry(lo, carry, a, b),
+        Op::AddCarry {
+            sub,
+            lo,
+            carry,
+            a,
+            b,
+        } => backend.add_carry(sub, lo, carry, a, b),
         Op::Load { op, rd, address } => backend.load(op, rd, address),
         Op::Store { op, src, address } => backend.store(op, src, address),
         Op::Joint {
@@ -164,11 +208,15 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
     }
 }
 
+/// The constants that registers got in the code before, by address, of the same region: what they probably hold.
+type Held = [Option<u32>; 32];
+
 /// Turns a block into operations, one for each instruction (two for a call: the link, and the jump).
-fn lift(region: &Region, block: &Block, items: &mut Vec<Item>) {
+fn lift(region: &Region, block: &Block, held: &mut Held, items: &mut Vec<Item>) {
     items.clear();
     let mut lifter = Lifter {
         known: [None; 32],
+        held,
         items,
         pc: block.pc,
     };
@@ -185,6 +233,7 @@ fn lift(region: &Region, block: &Block, items: &mut Vec<Item>) {
 /// Lifts the instructions of one block in order, knowing which registers hold constants.
 struct Lifter<'a> {
     known: [Option<u32>; 32],
+    held: &'a mut Held,
     items: &'a mut Vec<Item>,
     pc: u32,
 }
@@ -209,6 +258,7 @@ impl Lifter<'_> {
             Op::Copy { rs, .. } => self.known(rs),
             _ => None,
         };
+        self.held[rd.index()] = self.known[rd.index()];
         self.push(op);
     }
 
@@ -241,6 +291,7 @@ impl Lifter<'_> {
                 let address = self.address(rs1, offset);
                 if !rd.is_zero() {
                     self.known[rd.index()] = None;
+                    self.held[rd.index()] = None;
                 }
                 self.push(Op::Load { op, rd, address });
             }
@@ -347,6 +398,20 @@ impl Lifter<'_> {
             (MulOp::Div | MulOp::Divu, _, Some(0)) => self.constant(rd, u32::MAX),
             (MulOp::Rem | MulOp::Remu, _, Some(0)) => self.copy(rd, a),
             (_, _, Some(0)) => self.constant(rd, 0),
+            (MulOp::Div | MulOp::Divu | MulOp::Rem | MulOp::Remu, _, known)
+                if let Some(value) = known.or(self.held[b.index()])
+                    && !matches!(value, 0 | u32::MAX) =>
+            {
+                let divide = Op::DivideBy {
+                    op,
+                    rd,
+                    a,
+                    b,
+                    value,
+                    certain: known.is_some(),
+                };
+                self.write(rd, divide);
+            }
             _ => self.write(rd, Op::Mul { op, rd, a, b }),
         }
     }

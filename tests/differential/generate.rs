@@ -1,5 +1,5 @@
 //! Random guest programs: valid instructions, edge values, addresses around page ends, counted loops, and the
-//! sequences that the translator joins.
+//! sequences that the translator joins (`joined`).
 
 use rvjit::rv32::encode::encode;
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
@@ -156,7 +156,7 @@ impl Generator<'_> {
         }
     }
 
-    fn imm(&mut self) -> i32 {
+    pub(crate) fn imm(&mut self) -> i32 {
         match self.random.below(3) {
             0 => self.random.below(64).cast_signed() - 32,
             1 => self
@@ -324,7 +324,7 @@ impl Generator<'_> {
         }
     }
 
-    fn load(&mut self) {
+    pub(crate) fn load(&mut self) {
         let (rd, rs1, offset) = (self.destination(), self.base(), self.offset());
         let op = self.random.pick(&LoadOp::ALL);
         self.push(Insn::Load {
@@ -364,163 +364,6 @@ impl Generator<'_> {
         });
         for _ in 1..skip {
             self.simple();
-        }
-    }
-
-    /// What compilers emit for one thing, with random registers: also those that make it another thing.
-    fn sequence(&mut self) {
-        let (a, b, c) = (self.any(), self.any(), self.any());
-        let (d, e, f) = (self.destination(), self.destination(), self.destination());
-        let same = self.random.one_in(2);
-        let e = if same { d } else { e };
-        let alu = |op, rd, rs1, rs2| Insn::Alu { op, rd, rs1, rs2 };
-        let imm = |op, rd, rs1, imm| Insn::AluImm { op, rd, rs1, imm };
-        let shift = self.random.below(32).cast_signed();
-        let other = self.random.below(32).cast_signed();
-        let on_zero = self.random.pick(&[Cond::Eq, Cond::Ne]);
-        match self.random.below(12) {
-            0 => {
-                let high = self.random.next() as u32 & 0xffff_f000;
-                let low = self.imm();
-                self.push(Insn::Lui { rd: d, imm: high });
-                self.push(imm(AluOp::Add, e, d, low));
-            }
-            1 => {
-                let right = self.random.pick(&[AluOp::Srl, AluOp::Sra]);
-                let by = self.random.pick(&[8, 16, 24, shift]);
-                let back = if self.random.one_in(3) { other } else { by };
-                self.push(imm(AluOp::Sll, d, a, by));
-                self.push(imm(right, e, d, back));
-            }
-            2 => {
-                let by = self.random.below(5).cast_signed();
-                self.push(imm(AluOp::Sll, d, a, by));
-                self.push(alu(AluOp::Add, e, d, b));
-            }
-            3 => {
-                // An indexed access whose index keeps it in the data.
-                let by = self.random.below(4).cast_signed();
-                let pointer = self.random.pick(&POINTERS);
-                let offset = 4 * self.random.below(8).cast_signed();
-                self.push(imm(AluOp::And, d, a, 63));
-                self.push(imm(AluOp::Sll, d, d, by));
-                self.push(alu(AluOp::Add, e, pointer, d));
-                if self.random.one_in(2) {
-                    let op = self.random.pick(&LoadOp::ALL);
-                    let rd = if self.random.one_in(2) { e } else { f };
-                    self.push(Insn::Load {
-                        op,
-                        rd,
-                        rs1: e,
-                        offset,
-                    });
-                } else {
-                    let op = self.random.pick(&StoreOp::ALL);
-                    self.push(Insn::Store {
-                        op,
-                        rs1: e,
-                        rs2: c,
-                        offset,
-                    });
-                }
-            }
-            4 => {
-                // A rotation by a constant, or nearly.
-                let back = if self.random.one_in(4) {
-                    other
-                } else {
-                    (32 - shift) & 31
-                };
-                let join = self.random.pick(&[AluOp::Or, AluOp::Add, AluOp::Xor]);
-                self.push(imm(AluOp::Srl, d, a, shift));
-                if self.random.one_in(2) {
-                    self.simple();
-                }
-                self.push(imm(AluOp::Sll, e, a, back));
-                self.push(alu(join, f, d, e));
-            }
-            5 => {
-                // A rotation by a register.
-                self.push(alu(AluOp::Sub, f, Reg::ZERO, b));
-                self.push(alu(AluOp::Sll, d, a, b));
-                self.push(alu(AluOp::Srl, e, a, f));
-                self.push(alu(AluOp::Or, e, d, e));
-            }
-            6 => {
-                // Addition with carry.
-                self.push(alu(AluOp::Add, d, a, b));
-                let with = self.random.pick(&[a, b, c]);
-                self.push(alu(AluOp::Sltu, e, d, with));
-                self.push(alu(AluOp::Add, f, c, e));
-            }
-            7 => {
-                let op = self.random.pick(&[AluOp::Slt, AluOp::Sltu]);
-                self.push(alu(op, d, a, b));
-                self.push(Insn::Branch {
-                    cond: on_zero,
-                    rs1: d,
-                    rs2: Reg::ZERO,
-                    offset: 8,
-                });
-                self.simple();
-            }
-            8 => {
-                let mask = self.random.pick(&[1, 2, 4, 64, 1024, 3, 7, 255, 5, -1]);
-                self.push(imm(AluOp::And, d, a, mask));
-                self.push(Insn::Branch {
-                    cond: on_zero,
-                    rs1: d,
-                    rs2: Reg::ZERO,
-                    offset: 8,
-                });
-                self.simple();
-            }
-            9 => {
-                let high = self
-                    .random
-                    .pick(&[MulOp::Mulh, MulOp::Mulhu, MulOp::Mulhsu]);
-                let order = self.random.one_in(2);
-                let low = Insn::Mul {
-                    op: MulOp::Mul,
-                    rd: d,
-                    rs1: a,
-                    rs2: b,
-                };
-                let high = Insn::Mul {
-                    op: high,
-                    rd: f,
-                    rs1: a,
-                    rs2: b,
-                };
-                self.push(if order { low } else { high });
-                self.push(if order { high } else { low });
-            }
-            10 => {
-                let (div, rem) = self
-                    .random
-                    .pick(&[(MulOp::Div, MulOp::Rem), (MulOp::Divu, MulOp::Remu)]);
-                self.push(Insn::Mul {
-                    op: div,
-                    rd: d,
-                    rs1: a,
-                    rs2: b,
-                });
-                self.push(Insn::Mul {
-                    op: rem,
-                    rd: f,
-                    rs1: a,
-                    rs2: b,
-                });
-            }
-            _ => {
-                self.push(Insn::Mul {
-                    op: MulOp::Mul,
-                    rd: d,
-                    rs1: a,
-                    rs2: b,
-                });
-                self.push(alu(AluOp::Add, e, d, c));
-            }
         }
     }
 }

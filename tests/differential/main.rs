@@ -12,6 +12,7 @@
 mod accesses;
 mod edges;
 mod generate;
+mod joined;
 
 use generate::{CODE, DATA, DATA_LEN, Program, Random};
 use rvjit::cpu::Cpu;
@@ -19,9 +20,14 @@ use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::jit::{self, HostBackend, Jit, JitConfig};
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
-use rvjit::rv32::{decode, disasm::disassemble};
+use rvjit::rv32::{AluOp, Cond, Insn, Reg, decode, disasm::disassemble, encode::encode};
+use rvjit::sys::signal::Thread;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 const PAGES: u32 = 64;
 /// More than any program executes; a program that loops is cut there on both sides.
@@ -112,7 +118,7 @@ fn differences(expected: &Outcome, got: &Outcome) -> String {
     if expected.pc != got.pc {
         writeln!(text, "pc: {:#x}, expected {:#x}", got.pc, expected.pc).unwrap();
     }
-    for reg in rvjit::rv32::Reg::all() {
+    for reg in Reg::all() {
         let (want, have) = (expected.x[reg.index()], got.x[reg.index()]);
         if want != have {
             writeln!(text, "{reg}: {have:#x}, expected {want:#x}").unwrap();
@@ -142,7 +148,7 @@ fn differences(expected: &Outcome, got: &Outcome) -> String {
 fn listing(program: &Program) -> String {
     let mut text = String::new();
     for (n, value) in program.x.iter().enumerate().skip(1) {
-        let reg = rvjit::rv32::Reg::from_field(n as u32);
+        let reg = Reg::from_field(n as u32);
         write!(text, "{reg}={value:#x} ").unwrap();
     }
     text.push('\n');
@@ -272,5 +278,70 @@ fn random_programs_agree_with_the_interpreter() {
                 }
             }
         }
+    }
+}
+
+/// A loop whose flag the code does not compute, because the head of the loop overwrites it: where the loop is stopped,
+/// the flag is there.
+#[test]
+fn a_loop_that_is_stopped_shows_what_it_left_out() {
+    let (flag, count, most) = (Reg::T0, Reg::A0, Reg::A1);
+    let body = [
+        Insn::AluImm {
+            op: AluOp::Add,
+            rd: count,
+            rs1: count,
+            imm: 1,
+        },
+        Insn::Alu {
+            op: AluOp::Sltu,
+            rd: flag,
+            rs1: count,
+            rs2: most,
+        },
+        Insn::Branch {
+            cond: Cond::Ne,
+            rs1: flag,
+            rs2: Reg::ZERO,
+            offset: -8,
+        },
+        Insn::AluImm {
+            op: AluOp::Add,
+            rd: flag,
+            rs1: Reg::ZERO,
+            imm: 0,
+        },
+        Insn::Ecall,
+    ];
+    let mut program = Program {
+        words: body.into_iter().map(encode).collect(),
+        x: [0; 32],
+    };
+    program.x[flag.index()] = 77;
+    program.x[most.index()] = u32::MAX;
+    for placement in [Placement::Window, Placement::Paged] {
+        let mut memory = new_memory(placement);
+        let mut cpu = load(&mut memory, &program);
+        let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+        let stop = Arc::new(AtomicBool::new(false));
+        jit.stop_on(Arc::clone(&stop));
+        let runner = Thread::current();
+        let (done, waiting) = channel::<()>();
+        let stopped = thread::scope(|scope| {
+            scope.spawn(move || {
+                let pause = Duration::from_millis(20);
+                while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                    stop.store(true, Ordering::Release);
+                    runner.kick();
+                }
+            });
+            let stopped = jit.run(&mut cpu, &mut memory, &mut Budget::Unlimited);
+            drop(done);
+            stopped
+        });
+        assert_eq!(stopped, Stop::Interrupted, "{placement:?}");
+        // On a slow machine it may not have begun.
+        let expected = if cpu.get(count) == 0 { 77 } else { 1 };
+        assert_eq!((cpu.pc, cpu.get(flag)), (CODE, expected), "{placement:?}");
     }
 }

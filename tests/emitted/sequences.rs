@@ -246,8 +246,36 @@ fn multiplication() -> Vec<Sequence> {
         ("div+rem", vec![m(Div, A0, A2, A3), m(Rem, A1, A2, A3)]),
         ("divu+remu", vec![m(Divu, A0, A2, A3), m(Remu, A1, A2, A3)]),
         (
+            "divu+remu apart, the dividend overwritten",
+            vec![
+                m(Divu, A0, A2, A3),
+                i(AluOp::Srl, A4, A1, 16),
+                m(Remu, A2, A2, A3),
+            ],
+        ),
+        (
+            "mul+mulhu apart, the product read between",
+            vec![
+                m(Mul, A0, A2, A3),
+                i(AluOp::Sll, A4, A0, 3),
+                m(Mulhu, A1, A2, A3),
+            ],
+        ),
+        (
             "divu by a constant",
             vec![li(T0, 10), m(Divu, A0, A1, T0), li(T0, 0)],
+        ),
+        (
+            "remu by a constant",
+            vec![li(T0, 10), m(Remu, A0, A1, T0), li(T0, 0)],
+        ),
+        (
+            "divu by what was a constant before the loop",
+            vec![
+                li(T0, 10),
+                m(Divu, A0, A0, T0),
+                branch(Cond::Ne, A0, ZERO, -4),
+            ],
         ),
         (
             "mul+add, t0 dead",
@@ -304,7 +332,7 @@ pub(crate) fn memory() -> Vec<Sequence> {
 
 fn jumps() -> Vec<Sequence> {
     use Cond::{Eq, Ge, Geu, Lt, Ltu, Ne};
-    let over = |cond, a, b| vec![branch(cond, a, b, 8), li(A0, 1)];
+    let over = |cond, a, b| vec![branch(cond, a, b, 8), i(AluOp::Add, A0, A0, 1)];
     let jal = |rd, offset| Insn::Jal { rd, offset };
     let jalr = |rd, rs1, offset| Insn::Jalr { rd, rs1, offset };
     vec![
@@ -326,8 +354,25 @@ fn jumps() -> Vec<Sequence> {
             vec![i(AluOp::Add, A0, A0, -1), branch(Ne, A0, ZERO, -4)],
         ),
         (
+            "branch over a move",
+            vec![branch(Ltu, A1, A2, 8), i(AluOp::Add, A1, A2, 0)],
+        ),
+        (
+            "branch over a move on a flag, t0 dead",
+            vec![
+                r(AluOp::Sltu, T0, A1, A2),
+                branch(Eq, T0, ZERO, 8),
+                i(AluOp::Add, A3, A2, 0),
+                li(T0, 0),
+            ],
+        ),
+        (
+            "branch over a constant",
+            vec![branch(Ne, A1, ZERO, 8), li(A1, 5)],
+        ),
+        (
             "branch to a constant",
-            vec![li(T0, 10), branch(Ltu, T0, A0, 8), li(A0, 1)],
+            vec![li(T0, 10), branch(Ltu, T0, A0, 8), i(AluOp::Add, A0, A0, 1)],
         ),
         ("j outside", vec![jal(ZERO, 1024)]),
         ("j to the next", vec![jal(ZERO, 4), NOP]),
@@ -421,11 +466,30 @@ fn idioms() -> Vec<Sequence> {
             ],
         ),
         (
+            "rotate, its source overwritten",
+            vec![
+                i(Sll, T0, A1, 7),
+                i(Srl, A1, A1, 25),
+                r(Or, A1, T0, A1),
+                li(T0, 0),
+            ],
+        ),
+        (
+            "64-bit shift by a constant, t0 dead",
+            vec![
+                i(Sll, T0, A1, 20),
+                i(Srl, A0, A0, 12),
+                r(Or, A0, T0, A0),
+                i(Srl, A1, A1, 12),
+                li(T0, 0),
+            ],
+        ),
+        (
             "slt+bnez, t0 dead behind the branch",
             vec![
                 r(Slt, T0, A1, A2),
                 branch(Cond::Ne, T0, ZERO, 8),
-                li(A0, 1),
+                i(Add, A0, A0, 1),
                 li(T0, 0),
             ],
         ),
@@ -434,7 +498,7 @@ fn idioms() -> Vec<Sequence> {
             vec![
                 i(Sltu, T0, A1, 10),
                 branch(Cond::Eq, T0, ZERO, 8),
-                li(A0, 1),
+                i(Add, A0, A0, 1),
                 li(T0, 0),
             ],
         ),
@@ -443,7 +507,7 @@ fn idioms() -> Vec<Sequence> {
             vec![
                 i(And, T0, A1, 4),
                 branch(Cond::Eq, T0, ZERO, 8),
-                li(A0, 1),
+                i(Add, A0, A0, 1),
                 li(T0, 0),
             ],
         ),
@@ -452,7 +516,7 @@ fn idioms() -> Vec<Sequence> {
             vec![
                 i(And, T0, A1, 7),
                 branch(Cond::Ne, T0, ZERO, 8),
-                li(A0, 1),
+                i(Add, A0, A0, 1),
                 li(T0, 0),
             ],
         ),
@@ -461,19 +525,36 @@ fn idioms() -> Vec<Sequence> {
             vec![
                 r(And, T0, A1, A2),
                 branch(Cond::Eq, T0, ZERO, 8),
-                li(A0, 1),
+                i(Add, A0, A0, 1),
                 li(T0, 0),
             ],
         ),
         (
             "addi+bnez",
-            vec![i(Add, A0, A0, -1), branch(Cond::Ne, A0, ZERO, 8), li(A1, 1)],
+            vec![
+                i(Add, A0, A0, -1),
+                branch(Cond::Ne, A0, ZERO, 8),
+                i(Add, A0, A0, 1),
+            ],
         ),
         ("sub+seqz", vec![r(Sub, A0, A1, A2), i(Sltu, A0, A0, 1)]),
         ("xor+snez", vec![r(Xor, A0, A1, A2), r(Sltu, A0, ZERO, A0)]),
         (
             "not+and",
             vec![i(Xor, T0, A1, -1), r(And, A0, A0, T0), li(T0, 0)],
+        ),
+        (
+            "slli+bltz, t0 dead",
+            vec![
+                i(Sll, T0, A1, 12),
+                branch(Cond::Lt, T0, ZERO, 8),
+                i(Add, A0, A0, 1),
+                li(T0, 0),
+            ],
+        ),
+        (
+            "andi+snez, one bit",
+            vec![i(And, A0, A1, 8), r(Sltu, A0, ZERO, A0)],
         ),
         (
             "a constant as operand, t0 dead",
@@ -558,6 +639,11 @@ fn carries() -> Vec<Sequence> {
     use AluOp::{Add, Sltu, Sub};
     vec![
         ("add+sltu", vec![r(Add, A0, A1, A2), r(Sltu, A3, A0, A1)]),
+        (
+            "add+sltu in place",
+            vec![r(Add, A0, A0, A1), r(Sltu, A3, A0, A1)],
+        ),
+        ("sub+sltu", vec![r(Sub, A0, A1, A2), r(Sltu, A3, A1, A0)]),
         (
             "64-bit add, t0 and t1 dead",
             vec![

@@ -335,6 +335,14 @@ impl Backend for Arm64 {
         self.written(rd, d);
     }
 
+    fn funnel(&mut self, rd: Reg, high: Reg, low: Reg, by: u8) {
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(high, SCRATCH);
+        let m = self.read(low, INDEX);
+        self.asm.extr(d, n, m, amount(u32::from(by)));
+        self.written(rd, d);
+    }
+
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand) {
         let d = self.dest(rd, SCRATCH);
         let n = self.read(a, SCRATCH);
@@ -369,6 +377,34 @@ impl Backend for Arm64 {
                 self.asm.msub(d, quotient, m, n);
             }
         }
+        self.written(rd, d);
+    }
+
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
+        let n = self.read(a, SCRATCH);
+        let cond = self.compare(cond, n, b);
+        let new = match rs {
+            Operand::Imm(0) => WZR,
+            Operand::Imm(value) => {
+                self.asm.mov_u32(LINK.w(), value);
+                LINK.w()
+            }
+            Operand::Reg(rs) => self.read(rs, LINK),
+        };
+        let old = self.read(rd, SCRATCH);
+        let d = self.dest(rd, SCRATCH);
+        self.asm.csel(d, new, old, cond);
+        self.written(rd, d);
+    }
+
+    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, _value: u32, certain: bool) {
+        if !certain || matches!(op, MulOp::Rem | MulOp::Remu) {
+            return self.mul(op, rd, a, b);
+        }
+        let d = self.dest(rd, SCRATCH);
+        let n = self.read(a, LINK);
+        let m = self.read(b, INDEX);
+        self.divide(op == MulOp::Div, d, n, m);
         self.written(rd, d);
     }
 
@@ -407,15 +443,20 @@ impl Backend for Arm64 {
         self.written(rd, d);
     }
 
-    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+    fn add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        let d = self.dest(lo, SCRATCH);
         let n = self.read(a, SCRATCH);
         let m = self.read(b, INDEX);
-        let d = self.dest(lo, SCRATCH);
-        self.asm.adds(d, n, m);
+        if sub {
+            self.asm.subs(d, n, m);
+        } else {
+            self.asm.adds(d, n, m);
+        }
         self.flags = None;
         self.written(lo, d);
         let d = self.dest(carry, SCRATCH);
-        self.asm.cset(d, HostCond::Cs);
+        self.asm
+            .cset(d, if sub { HostCond::Cc } else { HostCond::Cs });
         self.written(carry, d);
     }
 
@@ -478,7 +519,10 @@ impl Backend for Arm64 {
             Target::Block { .. } => self.branch_with(target, Assembler::b_to),
             Target::Outside(pc) => {
                 let place = self.draft.place(self.here());
-                self.leave(Event::Jump { target: pc });
+                self.leave(Event::Jump {
+                    target: pc,
+                    deferred: 0,
+                });
                 self.draft.output.links.push(Link {
                     branch: place,
                     cold: place,

@@ -128,7 +128,14 @@ impl Arm64 {
         let cold = if inside { self.asm.label() } else { label };
         self.draft.cold(Cold {
             label: cold,
-            event: Event::Jump { target: pc },
+            event: Event::Jump {
+                target: pc,
+                deferred: if inside {
+                    self.draft.position.deferred
+                } else {
+                    0
+                },
+            },
             link: Some((place, insn)),
         });
     }

@@ -324,6 +324,29 @@ impl X86_64 {
         }
     }
 
+    pub(super) fn emit_select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
+        let cond = self.emit_compare(cond, a, b);
+        // From here on only moves: they leave the flags alone.
+        let from = match rs {
+            Operand::Reg(rs) => self.in_register(rs),
+            Operand::Imm(_) => None,
+        };
+        let d = match self.host(rd) {
+            Some(d) => d,
+            None => self.changeable(rd, from),
+        };
+        let s = match rs {
+            Operand::Reg(rs) => self.rm(rs),
+            Operand::Imm(value) => {
+                let s = self.pick(Some(d));
+                self.asm.mov32_i(s, value);
+                Rm::Reg(s)
+            }
+        };
+        self.asm.cmovcc32(cond, d, s);
+        self.written(rd, d);
+    }
+
     pub(super) fn emit_extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool) {
         let s = self.rm(rs);
         let d = self.dest(rd, None);
@@ -388,5 +411,44 @@ impl X86_64 {
                 self.with_count(rd, rs, by, Assembler::ror32_cl);
             }
         }
+    }
+
+    pub(super) fn emit_funnel(&mut self, rd: Reg, high: Reg, low: Reg, amount: u8) {
+        if let (Some(d), true) = (self.host(rd), rd == high) {
+            let low = self.read(low, None);
+            return self.asm.shld32(Rm::Reg(d), low, 32 - amount);
+        }
+        let high = self.read(high, self.in_register(low));
+        let d = match self.host(rd) {
+            Some(d) => {
+                self.fetch(d, low);
+                d
+            }
+            None => self.changeable(low, Some(high)),
+        };
+        self.asm.shrd32(Rm::Reg(d), high, amount);
+        self.written(rd, d);
+    }
+
+    pub(super) fn emit_add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        let op = if sub { AluOp::Sub } else { AluOp::Add };
+        self.release();
+        match self.host(lo) {
+            Some(d) if lo == b && !sub => self.apply(op, d, self.rm(a)),
+            Some(d) if lo != b => {
+                self.fetch(d, a);
+                self.apply(op, d, self.rm(b));
+            }
+            _ => {
+                self.fetch(A, a);
+                self.apply(op, A, self.rm(b));
+                // Moves leave the flags alone.
+                self.written(lo, A);
+            }
+        }
+        let d = self.host(carry).unwrap_or(D);
+        self.asm.setcc(HostCond::B, D);
+        self.asm.movzx8(d, D);
+        self.written(carry, d);
     }
 }

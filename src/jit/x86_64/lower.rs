@@ -80,6 +80,7 @@ impl Backend for X86_64 {
 
     fn finish(&mut self) -> Output {
         self.draft.output.cold = self.draft.place(self.here());
+        self.emit_wrong_divisors();
         self.emit_special_divisions();
         self.emit_reloads();
         for number in 0.. {
@@ -189,12 +190,24 @@ impl Backend for X86_64 {
         self.emit_rotate(rd, rs, by);
     }
 
+    fn funnel(&mut self, rd: Reg, high: Reg, low: Reg, amount: u8) {
+        self.emit_funnel(rd, high, low, amount);
+    }
+
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand) {
         self.emit_set_if(cond, rd, a, b);
     }
 
     fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
         self.emit_mul(op, rd, a, b);
+    }
+
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
+        self.emit_select(cond, a, b, rd, rs);
+    }
+
+    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, value: u32, certain: bool) {
+        self.emit_divide_by(op, rd, a, b, value, certain);
     }
 
     fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
@@ -215,16 +228,8 @@ impl Backend for X86_64 {
         self.written(rd, A);
     }
 
-    fn add_carry(&mut self, lo: Reg, carry: Reg, a: Reg, b: Reg) {
-        self.release();
-        self.fetch(A, a);
-        self.asm.add32(A, self.rm(b));
-        // Moves leave the flags alone.
-        self.written(lo, A);
-        let d = self.host(carry).unwrap_or(D);
-        self.asm.setcc(HostCond::B, D);
-        self.asm.movzx8(d, D);
-        self.written(carry, d);
+    fn add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg) {
+        self.emit_add_carry(sub, lo, carry, a, b);
     }
 
     fn load(&mut self, op: LoadOp, rd: Reg, address: Address) {
@@ -256,7 +261,10 @@ impl Backend for X86_64 {
             Target::Block { .. } => self.branch_to(None, target),
             Target::Outside(pc) => {
                 let place = self.draft.place(self.here());
-                self.leave(Event::Jump { target: pc });
+                self.leave(Event::Jump {
+                    target: pc,
+                    deferred: 0,
+                });
                 self.draft.output.links.push(Link {
                     branch: place,
                     cold: place,

@@ -1,12 +1,13 @@
 //! The x86-64 backend: guest operations to x86-64 instructions.
 //!
-//! `regs` says where guest registers live, `scratch` what scratch registers hold besides; `alu`, `muldiv` and `lower` lower
-//! operations, `memory` loads and stores; `stubs` has the way in and out. Guest addresses are computed with the
+//! `regs` says where guest registers live, `scratch` what scratch registers hold besides; `alu`, `muldiv`, `divide` and
+//! `lower` lower operations, `memory` loads and stores; `stubs` has the way in and out. Guest addresses are computed with the
 //! address-size prefix, which wraps at 2^32 as the guest does and ignores the upper halves of homes; nothing else relies
 //! on those halves either.
 
 mod alu;
 mod costs;
+mod divide;
 mod lower;
 mod memory;
 mod muldiv;
@@ -32,6 +33,7 @@ pub struct X86_64 {
     draft: Draft<Label>,
     blocks: Vec<Label>,
     special_divisions: Vec<muldiv::SpecialDivision>,
+    wrong_divisors: Vec<divide::WrongDivisor>,
     reloads: Vec<scratch::Reload>,
     held: scratch::Held,
     /// The guest register whose value the zero and sign flags tell of, and the offset where they do.
@@ -53,6 +55,7 @@ impl X86_64 {
             draft: Draft::default(),
             blocks: Vec::new(),
             special_divisions: Vec::new(),
+            wrong_divisors: Vec::new(),
             reloads: Vec::new(),
             held: scratch::Held::default(),
             flags: None,
@@ -131,7 +134,14 @@ impl X86_64 {
         let cold = if inside { self.asm.label() } else { label };
         self.draft.cold(Cold {
             label: cold,
-            event: Event::Jump { target: pc },
+            event: Event::Jump {
+                target: pc,
+                deferred: if inside {
+                    self.draft.position.deferred
+                } else {
+                    0
+                },
+            },
             link: Some((field, 0)),
         });
     }

@@ -1,0 +1,103 @@
+//! How long the result of each operation lives: one pass backward over a block.
+//!
+//! A branch inside the region ends no life whose register the target, too, writes before anything else: before it is
+//! read, and before an access or a branch, where it would be seen.
+
+use super::members;
+use crate::jit::op::Op;
+use crate::jit::translate::Item;
+use crate::rv32::Insn;
+
+/// The life of what an operation computes, as indices of operations of the same block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// The last that reads it, as the guest's instructions stand; 0 for none.
+    pub last_read: usize,
+    /// The one that overwrites it, or the last of the block if what follows overwrites it; [`Life::OPEN`] if it is
+    /// seen before.
+    pub end: usize,
+}
+
+impl Life {
+    /// An `end` that is not in this block.
+    pub const OPEN: usize = usize::MAX;
+}
+
+impl Default for Life {
+    fn default() -> Life {
+        Life {
+            last_read: 0,
+            end: Life::OPEN,
+        }
+    }
+}
+
+/// Notes the life of each result. `dead` says which registers the code at an address overwrites first; `next` is that
+/// set for what follows the block.
+pub(super) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) {
+    let mut lives = [Life::default(); 32];
+    let last = items.len().saturating_sub(1);
+    for reg in members(next) {
+        lives[reg.index()].end = last;
+    }
+    for (at, item) in items.iter_mut().enumerate().rev() {
+        let op = item.op;
+        if let Some(rd) = op.computes() {
+            item.life = lives[rd.index()];
+        }
+        match op {
+            Op::Branch { target, .. } => {
+                for reg in members(!dead(target) & !1) {
+                    lives[reg.index()] = Life::default();
+                }
+            }
+            Op::Jump { target } => {
+                lives = [Life::default(); 32];
+                for reg in members(dead(target)) {
+                    lives[reg.index()].end = at;
+                }
+            }
+            _ if op.leaves() => lives = [Life::default(); 32],
+            _ => {
+                for reg in members(op.writes()) {
+                    lives[reg.index()] = Life {
+                        last_read: 0,
+                        end: at,
+                    };
+                }
+            }
+        }
+        for reg in members(op.uses()) {
+            let life = &mut lives[reg.index()];
+            if life.last_read == 0 {
+                life.last_read = at;
+            }
+        }
+    }
+}
+
+/// The registers that the instructions of a block overwrite before anything can see them, as a bit each.
+#[must_use]
+pub fn overwritten_first(insns: &[Option<Insn>]) -> u32 {
+    let (mut read, mut written) = (1_u32, 0_u32);
+    for insn in insns.iter().map_while(|insn| *insn) {
+        if !matches!(
+            insn,
+            Insn::Lui { .. }
+                | Insn::Auipc { .. }
+                | Insn::AluImm { .. }
+                | Insn::Alu { .. }
+                | Insn::Mul { .. }
+                | Insn::Fence { .. }
+        ) {
+            break;
+        }
+        for source in insn.sources().into_iter().flatten() {
+            read |= 1 << source.index();
+        }
+        if let Some(rd) = insn.destination() {
+            written |= 1 << rd.index() & !read;
+        }
+    }
+    written
+}
