@@ -4,7 +4,6 @@
 //! with the same stubs at its beginning. Only where regions begin may differ: here one begins at each function, while the
 //! engine begins one wherever execution arrives.
 
-use super::arena::JumpTableKind;
 use super::backend::{Backend, CodeOffset, Options, Output, Stubs};
 use super::region::{Finder, Region};
 use super::translate::{Mode, translate};
@@ -64,10 +63,7 @@ pub fn options(placement: Placement) -> Options {
     Options {
         placement,
         strict_align: false,
-        jump_table: match placement {
-            Placement::Paged => JumpTableKind::Hashed,
-            Placement::Window | Placement::Identity => JumpTableKind::Sparse,
-        },
+        hashed_jumps: placement == Placement::Paged,
         // Where the host that minds gets it.
         code_low: 0x1_0000,
         poison: false,

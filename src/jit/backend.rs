@@ -150,8 +150,8 @@ pub struct Options {
     pub placement: crate::memory::Placement,
     /// Whether misaligned accesses go to the slow path always (they fault there).
     pub strict_align: bool,
-    /// How indirect jumps find their target.
-    pub jump_table: JumpTableKind,
+    /// Whether indirect jumps look into the hashed table, not into [`Backend::JUMP_TABLE`].
+    pub hashed_jumps: bool,
     /// The low half of the code buffer's address.
     pub code_low: u32,
     /// Whether block heads fill with garbage what emitted code must not trust.
@@ -170,8 +170,8 @@ pub struct Stubs {
     /// Where a fault handler continues: stores the homes and returns from `enter`. The handler has set
     /// [`super::arena::State::exit_at`].
     pub leave: CodeOffset,
-    /// Where an indirect jump to an empty slot of the sparse table goes: notes the target, and leaves.
-    pub missed: CodeOffset,
+    /// Where an indirect jump to an empty slot goes, where there is a place for it: notes the target, and leaves.
+    pub missed: Option<CodeOffset>,
 }
 
 /// A host. The registers given may be x0 only where said; immediates are any 32 bits.

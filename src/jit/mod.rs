@@ -1,8 +1,12 @@
-//! The JIT engine: translates regions when they are first reached, runs the code, and acts on why it left.
+//! The JIT engine: translates regions when they have been reached a few times, runs the code, and acts on why it left.
 //!
 //! ```text
+//! cold      what is executed seldom is interpreted
+//! publish   translating what is not, and linking it
 //! region    guest code reached from an entry          (guest only)
-//! translate operations, optimised, given to a backend (guest only)
+//! translate operations, given to a backend            (guest only)
+//! optimize/ joins and drops operations                (guest only)
+//! pair      joins accesses to memory                  (guest only)
 //! backend   the trait; arm64/, x86_64/ the hosts      (one operation to host instructions)
 //! code      the code buffer, W^X                      (bytes)
 //! draft     what both hosts' backends keep while emitting
@@ -10,9 +14,8 @@
 //! cache     regions, entries, links, pages            (bookkeeping)
 //! enter     the call                                  (unsafe)
 //! sample    what the guest is at when a timer ticks   (unsafe)
-//! publish   translating and linking
 //! places    what there is for each guest address
-//! cold      what is executed seldom is interpreted
+//! leave     what is done where code was left
 //! ahead     translation for a reader, nothing is run  (either host)
 //! ```
 
@@ -25,6 +28,7 @@ pub mod code;
 pub mod cold;
 pub mod draft;
 pub mod enter;
+mod leave;
 pub mod listing;
 mod observe;
 pub mod op;
@@ -41,14 +45,12 @@ use crate::cpu::Cpu;
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Sample, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
-use crate::rv32::{Insn, decode};
 use crate::sys::signal::{FAULT, FaultGuard};
 use arena::{Arena, EXIT_MISSED, JumpTableKind};
-use backend::{Backend, CodeOffset, Event, Options, Position, Stubs};
+use backend::{Backend, CodeOffset, Event, Options, Stubs};
 use cache::Cache;
 use code::CodeBuffer;
 use cold::Heat;
-use op::Op;
 use publish::Workshop;
 use std::io;
 use std::sync::Arc;
@@ -185,7 +187,7 @@ impl<B: Backend> Jit<B> {
             code_low: u32::try_from(low_half).unwrap_or(0),
             placement,
             strict_align: memory.strict_align(),
-            jump_table: arena.kind(),
+            hashed_jumps: arena.kind() == JumpTableKind::Hashed,
             poison: config.poison,
             host_features: config.host_features,
         });
@@ -211,8 +213,9 @@ impl<B: Backend> Jit<B> {
             stats: JitStats::default(),
         };
         jit.code.edit(&jit.stubs.code, &[])?;
-        let missed = jit.code.address(jit.stubs.missed);
-        jit.arena.set_missed(missed);
+        if let Some(missed) = jit.stubs.missed {
+            jit.arena.set_missed(jit.code.address(missed));
+        }
         let state = jit.arena.state();
         state.base = memory.table().base() as u64;
         state.read_table = memory.table().read_table().unwrap_or(0) as u64;
@@ -372,125 +375,6 @@ impl<B: Backend> Jit<B> {
         );
         eprintln!("rvjit: bug: emitted code faulted at {exit_at:#x}, which is no known place");
         std::process::abort()
-    }
-
-    /// Computes what the code has deferred where it was left.
-    fn complete(&self, region: usize, deferred: u32, cpu: &mut Cpu) {
-        if deferred == 0 {
-            return;
-        }
-        let ops = self.cache.deferred(region, deferred);
-        let steps = ops.iter().take_while(|op| matches!(op, Op::Step { .. }));
-        let rest = &ops[steps.clone().count()..];
-        for step in steps {
-            if let Some((rd, value)) = step.value(cpu) {
-                cpu.set(rd, value);
-            }
-        }
-        // None of the others reads what another computes.
-        let seen = cpu.clone();
-        for op in rest {
-            if let Some((rd, value)) = op.value(&seen) {
-                cpu.set(rd, value);
-            }
-        }
-    }
-
-    /// Lets the interpreter execute the instructions of a position.
-    fn interpret(
-        &mut self,
-        region: usize,
-        position: Position,
-        resume: Option<CodeOffset>,
-        cpu: &mut Cpu,
-        memory: &mut Memory,
-        budget: &mut Budget,
-    ) -> io::Result<Result<Next, Stop>> {
-        cpu.x = self.arena.state().x;
-        cpu.pc = position.pc;
-        self.complete(region, position.deferred, cpu);
-        let counting = self.mode.counting;
-        if counting {
-            self.arena.state().budget += i64::from(position.counted);
-            self.tell_budget(cpu, budget);
-        }
-        let mut written = 0;
-        for _ in 0..position.insns.max(1) {
-            let insn = memory.fetch(cpu.pc).ok().and_then(decode);
-            let stepped = interp::step(cpu, memory);
-            if let Err(stop) = stepped {
-                return Ok(Err(stop));
-            }
-            match insn {
-                // The host whose code faults with the place of an indirect jump, not with its target.
-                Some(Insn::Jalr { .. }) if resume.is_none() => self.stats.misses += 1,
-                _ => self.stats.interpreted += 1,
-            }
-            if counting {
-                self.arena.state().budget -= 1;
-                self.tell_budget(cpu, budget);
-            }
-            if memory.watch_hit() {
-                return Ok(Err(Stop::Watch));
-            }
-            let destination = insn.and_then(Insn::destination);
-            written |= destination.map_or(0, |rd| 1_u32 << rd.index());
-            if cache::is_fence_i(insn) {
-                let dead = self.cache.fence(memory);
-                self.unlink(&dead)?;
-            }
-        }
-        self.heed_code_writes(memory)?;
-        let before = self.arena.state().x;
-        self.arena.state().x = cpu.x;
-        let went_on = cpu.pc == position.pc.wrapping_add(4 * u32::from(position.insns));
-        Ok(Ok(match resume {
-            Some(at) if went_on && self.cache.regions()[region].live => {
-                if counting {
-                    let ahead = position.counted.saturating_sub(position.insns);
-                    self.arena.state().budget -= i64::from(ahead);
-                }
-                // The code goes on without what it deferred, which may be computed again.
-                for op in self.cache.deferred(region, position.deferred) {
-                    if let Some(rd) = op.computes()
-                        && written & 1 << rd.index() == 0
-                    {
-                        self.arena.state().x[rd.index()] = before[rd.index()];
-                    }
-                }
-                if let Some((reg, by)) = position.update {
-                    let x = &mut self.arena.state().x[reg.index()];
-                    *x = x.wrapping_add_signed(by);
-                }
-                Next::Host(at)
-            }
-            _ => Next::Pc(cpu.pc),
-        }))
-    }
-
-    /// Executes the last instructions of a budget one by one.
-    fn finish_budget(
-        &mut self,
-        pc: u32,
-        cpu: &mut Cpu,
-        memory: &mut Memory,
-        budget: &mut Budget,
-    ) -> io::Result<Result<Next, Stop>> {
-        cpu.x = self.arena.state().x;
-        cpu.pc = pc;
-        self.tell_budget(cpu, budget);
-        while self.arena.state().budget > 0 {
-            if let Err(stop) = interp::step(cpu, memory) {
-                return Ok(Err(stop));
-            }
-            self.arena.state().budget -= 1;
-            self.tell_budget(cpu, budget);
-            self.heed_code_writes(memory)?;
-            if memory.watch_hit() {
-                return Ok(Err(Stop::Watch));
-            }
-        }
-        Ok(Err(Stop::Budget))
     }
 
     /// Brings the caller's budget and the hart's counter up to date with the state's.

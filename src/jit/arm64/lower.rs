@@ -4,10 +4,10 @@
 use super::regs::{ARENA, Home, INDEX, LINK, SCRATCH};
 use super::{Arm64, displacement, state_offset};
 use crate::asm::a64::{
-    AdrDisp, Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, Index, LogicShift,
-    MovImm, PairOff, Shift, TestBit, W, WZR, patch_branch,
+    AdrDisp, Amount, Assembler, BitField, BitmaskImm32, Cond as HostCond, Imm12, LogicShift,
+    MovImm, Shift, W, WZR, patch_branch,
 };
-use crate::jit::arena::{HASHED_BITS, JumpTableKind, offset};
+use crate::jit::arena::{JumpTableKind, offset};
 use crate::jit::backend::{
     Backend, BlockLabel, CodeOffset, Event, Link, Output, Patch, Position, Stubs, Target,
 };
@@ -61,54 +61,6 @@ impl Arm64 {
         }
     }
 
-    /// A branch to the target where one bit is set or clear: one instruction where it reaches.
-    fn branch_on_bit(&mut self, w: W, bit: u32, set: bool, target: Target) {
-        match TestBit::new(bit) {
-            Some(bit) if self.short_branches => self.branch_with(target, |asm, label| {
-                if set {
-                    asm.tbnz_to(w, bit, label)
-                } else {
-                    asm.tbz_to(w, bit, label)
-                }
-            }),
-            _ => {
-                if let Some(mask) = BitmaskImm32::new(1 << bit) {
-                    self.asm.tst_imm(w, mask);
-                    self.flags = None;
-                }
-                self.b_cond(if set { HostCond::Ne } else { HostCond::Eq }, target);
-            }
-        }
-    }
-
-    fn branch_on_zero(&mut self, w: W, zero: bool, target: Target) {
-        self.branch_with(target, |asm, label| {
-            if zero {
-                asm.cbz_to(w, label)
-            } else {
-                asm.cbnz_to(w, label)
-            }
-        });
-    }
-
-    /// d = the high 32 bits of the product in [`SCRATCH`].
-    fn high_half(&mut self, d: W) {
-        self.asm.lsr_imm(d.x(), SCRATCH, Amount::wrapping(32));
-    }
-
-    /// [`SCRATCH`] = a × b, 64 bits.
-    fn wide_product(&mut self, op: MulOp, a: W, b: W) {
-        match op {
-            MulOp::Mulh => self.asm.smull(SCRATCH, a, b),
-            MulOp::Mulhu => self.asm.umull(SCRATCH, a, b),
-            _ => {
-                self.asm.mov(INDEX.w(), b);
-                self.asm.sxtw(SCRATCH, a);
-                self.asm.mul(SCRATCH, SCRATCH, INDEX);
-            }
-        }
-    }
-
     /// How far a constant that takes two instructions is from the low half of this place's address, if `adr` reaches.
     fn near(&self, value: u32) -> Option<AdrDisp> {
         let single = [value, !value]
@@ -117,45 +69,6 @@ impl Arm64 {
         let here = self.draft.place(self.here()).0;
         let distance = value.wrapping_sub(self.options.code_low.wrapping_add(here));
         AdrDisp::new(distance.cast_signed().into()).filter(|_| !single)
-    }
-
-    /// Goes where the slot of `target` says, or leaves for the interpreter.
-    fn jump_direct(&mut self, target: W, link: Option<(Reg, u32)>) {
-        self.asm.ldr_uxtw(SCRATCH, ARENA, target, Index::Units);
-        if let Some((rd, value)) = link {
-            let cold = self.asm.label();
-            let result = self.asm.cbz_to(SCRATCH, cold);
-            self.reach(result);
-            self.draft.interpret_cold(cold, false);
-            self.load_imm(rd, value);
-            self.asm.br(SCRATCH);
-        } else {
-            // Where the slot is empty, the fault at address 0 leaves with the address after this.
-            self.asm.blr(SCRATCH);
-            self.draft.left_to_interpret(self.here());
-        }
-    }
-
-    /// The same with the hashed table.
-    fn jump_hashed(&mut self, target: W, link: Option<(Reg, u32)>) {
-        if let Some(field) = BitField::new(2, HASHED_BITS) {
-            self.asm.ubfx(INDEX.w(), target, field);
-        }
-        self.asm
-            .add_shift(INDEX, ARENA, INDEX, Shift::Lsl, Amount::wrapping(4));
-        if let Some(zero) = PairOff::new(0) {
-            self.asm.ldp(LINK, INDEX, INDEX, zero);
-        }
-        self.asm.cmp(LINK.w(), target);
-        self.flags = None;
-        let cold = self.asm.label();
-        let result = self.asm.b_cond_to(HostCond::Ne, cold);
-        self.reach(result);
-        self.draft.interpret_cold(cold, false);
-        if let Some((rd, value)) = link {
-            self.load_imm(rd, value);
-        }
-        self.asm.br(INDEX);
     }
 }
 
@@ -382,28 +295,19 @@ impl Backend for Arm64 {
     }
 
     fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        let quotient = SCRATCH.w();
-        match op {
-            MulOp::Mul => self.asm.mul(d, n, m),
-            MulOp::Mulh | MulOp::Mulhu | MulOp::Mulhsu => {
-                self.wide_product(op, n, m);
-                self.high_half(d);
-            }
-            MulOp::Div | MulOp::Divu => {
-                // ARM64 gives 0 for a division by zero, RISC-V all ones; overflow is the same.
-                let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
-                self.divide(op == MulOp::Div, quotient, n, m);
-                self.asm.csinv(d, quotient, WZR, nonzero);
-            }
-            MulOp::Rem | MulOp::Remu => {
-                self.divide(op == MulOp::Rem, quotient, n, m);
-                self.asm.msub(d, quotient, m, n);
-            }
-        }
-        self.written(rd, d);
+        self.emit_mul(op, rd, a, b);
+    }
+
+    fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
+        self.emit_mul_wide(op, lo, hi, a, b);
+    }
+
+    fn div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg) {
+        self.emit_div_rem(signed, quot, rem, a, b);
+    }
+
+    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, _value: u32, certain: bool) {
+        self.emit_divide_by(op, rd, a, b, certain);
     }
 
     fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
@@ -421,43 +325,6 @@ impl Backend for Arm64 {
         let d = self.dest(rd, SCRATCH);
         self.asm.csel(d, new, old, cond);
         self.written(rd, d);
-    }
-
-    fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, _value: u32, certain: bool) {
-        if !certain || matches!(op, MulOp::Rem | MulOp::Remu) {
-            return self.mul(op, rd, a, b);
-        }
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        self.divide(op == MulOp::Div, d, n, m);
-        self.written(rd, d);
-    }
-
-    fn mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        self.wide_product(op, n, m);
-        let d = self.dest(lo, INDEX);
-        self.asm.mov(d, SCRATCH.w());
-        self.written(lo, d);
-        let d = self.dest(hi, SCRATCH);
-        self.high_half(d);
-        self.written(hi, d);
-    }
-
-    fn div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg) {
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        let quotient = SCRATCH.w();
-        let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
-        self.divide(signed, quotient, n, m);
-        let d = self.dest(rem, LINK);
-        self.asm.msub(d, quotient, m, n);
-        self.written(rem, d);
-        let d = self.dest(quot, SCRATCH);
-        self.asm.csinv(d, quotient, WZR, nonzero);
-        self.written(quot, d);
     }
 
     fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg) {
@@ -565,9 +432,10 @@ impl Backend for Arm64 {
             self.add_imm(SCRATCH.w(), target, offset.cast_unsigned(), INDEX);
             target = SCRATCH.w();
         }
-        match self.options.jump_table {
-            JumpTableKind::Sparse | JumpTableKind::Direct => self.jump_direct(target, link),
-            JumpTableKind::Hashed => self.jump_hashed(target, link),
+        if self.options.hashed_jumps {
+            self.jump_hashed(target, link);
+        } else {
+            self.jump_direct(target, link);
         }
     }
 
@@ -613,16 +481,6 @@ impl Backend for Arm64 {
         if conditional {
             let cold = displacement(link.branch, link.cold);
             patch(link.branch, patch_branch(link.insn, cold));
-        }
-    }
-}
-
-impl Arm64 {
-    fn divide(&mut self, signed: bool, d: W, n: W, m: W) {
-        if signed {
-            self.asm.sdiv(d, n, m);
-        } else {
-            self.asm.udiv(d, n, m);
         }
     }
 }

@@ -9,8 +9,10 @@
 
 mod costs;
 mod flags;
+mod jump;
 mod lower;
 mod memory;
+mod muldiv;
 mod regs;
 mod stubs;
 

@@ -279,9 +279,10 @@ impl Backend for X86_64 {
     }
 
     fn jump_reg(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
-        match self.options.jump_table {
-            JumpTableKind::Sparse | JumpTableKind::Direct => self.jump_sparse(rs, offset, link),
-            JumpTableKind::Hashed => self.jump_hashed(rs, offset, link),
+        if self.options.hashed_jumps {
+            self.jump_hashed(rs, offset, link);
+        } else {
+            self.jump_sparse(rs, offset, link);
         }
     }
 

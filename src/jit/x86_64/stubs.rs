@@ -57,7 +57,7 @@ impl X86_64 {
             code: a.code().to_vec(),
             enter,
             leave,
-            missed,
+            missed: Some(missed),
         }
     }
 }
