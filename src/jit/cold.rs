@@ -14,8 +14,8 @@ use crate::memory::Memory;
 use crate::rv32::Insn;
 use std::io;
 
-/// log2 of the number of counters.
-const BITS: u32 = 14;
+/// log2 of the number of counters. So many that 4 MiB of code do not share any; memory is there only for those in use.
+const BITS: u32 = 20;
 
 /// The most instructions that are interpreted before somebody looks whether the run is to stop.
 const LONGEST: u64 = 1024;

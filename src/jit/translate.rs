@@ -85,7 +85,9 @@ pub fn translate<B: Backend>(
             };
             let dead = |pc: u32| region.block_at(pc).map_or(0, |n| overwritten[n]);
             optimize::optimize(items, backend, dead, next);
-            pair::join_accesses(items, backend);
+            if backend.joins_accesses() {
+                pair::join_accesses(items, backend);
+            }
         }
         backend.block(BlockLabel(n), block.pc);
         let mut counted = 0;

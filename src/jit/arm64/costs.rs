@@ -43,6 +43,10 @@ impl Costs for Arm64 {
         true
     }
 
+    fn joins_accesses(&self) -> bool {
+        true
+    }
+
     fn pairs(&self, offset: i32) -> bool {
         self.options.placement == Placement::Identity && PairOff::<W>::new(offset).is_some()
     }

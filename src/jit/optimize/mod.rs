@@ -43,6 +43,10 @@ pub trait Costs {
     fn offset(&self, offset: i32) -> bool;
     /// Whether a multiplication may be followed by an addition.
     fn multiply_add(&self) -> bool;
+    /// Whether there is anything to be had from the two questions below.
+    fn joins_accesses(&self) -> bool {
+        false
+    }
     /// Whether two words are accessed in one instruction, from this offset on.
     fn pairs(&self, _offset: i32) -> bool {
         false
