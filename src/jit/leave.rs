@@ -82,7 +82,8 @@ impl<B: Backend> Jit<B> {
         self.arena.state().x = cpu.x;
         let went_on = cpu.pc == position.pc.wrapping_add(4 * u32::from(position.insns));
         Ok(Ok(match resume {
-            Some(at) if went_on && self.cache.regions()[region].live => {
+            // What a kick unlinked is dropped before code is entered again.
+            Some(at) if went_on && self.cache.regions()[region].live && !self.unlinked => {
                 if counting {
                     let ahead = position.counted.saturating_sub(position.insns);
                     self.arena.state().budget -= i64::from(ahead);

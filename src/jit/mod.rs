@@ -292,23 +292,19 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
-        let mut next = next;
         if self.unlinked {
             self.flush(memory);
-            if let Next::Host(_) = next {
-                self.arena.state().x = cpu.x;
-                next = Next::Pc(cpu.pc);
-            }
         }
         self.sample_if_due(match next {
             Next::Pc(pc) => pc,
             Next::Host(_) => cpu.pc,
         });
         if self.stops() {
-            // On the way back into the middle of code, the interpreter has just left all registers right.
+            // On the way back into the middle of code, the interpreter has just left everything right.
             if let Next::Pc(pc) = next {
                 cpu.x = self.arena.state().x;
                 cpu.pc = pc;
+                self.tell_budget(cpu, budget);
             }
             return Ok(Err(Stop::Interrupted));
         }

@@ -1,11 +1,11 @@
 //! Joined accesses where they may go wrong: at a page's end, and at the end of the address space, every offset by turns.
 
 use crate::generate::{CODE, DATA, DATA_LEN, Program};
-use crate::{PAGES, differences, hold_identity, listing, run};
+use crate::{PAGES, differences, hold_identity, listing, new_memory, run};
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::jit::{self, JitConfig};
-use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
+use rvjit::memory::{Memory, Permissions, Placement};
 use rvjit::rv32::encode::encode;
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, StoreOp};
 
@@ -17,17 +17,7 @@ const A0: Reg = Reg::A0;
 const A1: Reg = Reg::A1;
 
 fn memory(placement: Placement) -> Memory {
-    let mut memory = Memory::new(MemoryConfig {
-        placement,
-        limit_pages: PAGES,
-        strict_align: false,
-    })
-    .expect("memory");
-    memory.map(CODE, 0x1000, Permissions::RX).unwrap();
-    memory
-        .map(DATA, u64::from(DATA_LEN), Permissions::RW)
-        .unwrap();
-    memory.map(DATA + DATA_LEN, 0x1000, Permissions::R).unwrap();
+    let mut memory = new_memory(placement);
     memory.map(LAST_PAGE, 0x1000, Permissions::RW).unwrap();
     // More than the limit: so pages are handed out where they are touched.
     let pages = u64::from(PAGES) * 0x1000;

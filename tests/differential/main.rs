@@ -13,6 +13,7 @@ mod accesses;
 mod edges;
 mod generate;
 mod joined;
+mod kicks;
 
 use generate::{CODE, DATA, DATA_LEN, Program, Random};
 use rvjit::cpu::Cpu;
@@ -20,14 +21,9 @@ use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::jit::{self, HostBackend, Jit, JitConfig};
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
-use rvjit::rv32::{AluOp, Cond, Insn, Reg, decode, disasm::disassemble, encode::encode};
-use rvjit::sys::signal::Thread;
+use rvjit::rv32::{Reg, decode, disasm::disassemble};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const PAGES: u32 = 64;
 /// More than any program executes; a program that loops is cut there on both sides.
@@ -183,30 +179,31 @@ fn sides() -> Vec<Side> {
         ..JitConfig::default()
     };
     for placement in Placement::ALL {
-        for (name, config) in [
+        let poisoned = JitConfig {
+            poison: true,
+            // Both kinds of host with the registers and jumps of one placement each.
+            host_features: placement != Placement::Paged,
+            ..all_code
+        };
+        let plain = JitConfig {
+            plain: true,
+            host_features: false,
+            ..all_code
+        };
+        // Goes to and fro between interpreter and code.
+        let tiered = JitConfig { hot: 2, ..all_code };
+        let configs = [
             ("", all_code),
-            (
-                " poisoned",
-                JitConfig {
-                    poison: true,
-                    ..all_code
-                },
-            ),
-            (
-                " plain, baseline host",
-                JitConfig {
-                    plain: true,
-                    host_features: false,
-                    ..all_code
-                },
-            ),
-            // Goes to and fro between interpreter and code.
-            (" tiered", JitConfig { hot: 2, ..all_code }),
-        ] {
-            // The identity placement can be there once.
-            if placement == Placement::Identity && !name.is_empty() {
-                continue;
-            }
+            (" poisoned", poisoned),
+            (" plain, baseline host", plain),
+            (" tiered", tiered),
+        ];
+        let configs = match placement {
+            // It can be there once.
+            Placement::Identity => &configs[1..2],
+            Placement::Window | Placement::Paged => &configs,
+        };
+        for &(name, config) in configs {
             let memory = new_memory(placement);
             let jit = jit::for_host(&memory, config).expect("a JIT");
             sides.push(Side {
@@ -266,82 +263,22 @@ fn random_programs_agree_with_the_interpreter() {
                 if budget != Budget::Unlimited && n != skip {
                     continue;
                 }
-                let got = run(&mut side.jit, &mut side.memory, &program, budget);
-                if got != expected {
-                    let host = jit::listing::of_cache(&side.jit);
-                    panic!(
-                        "seed {seed}, placement {}, {budget:?}:\n{}\nguest:\n{}\nhost:\n{host}",
-                        side.name,
-                        differences(&expected, &got),
-                        listing(&program),
-                    );
-                }
+                check(seed, side, &program, budget, &expected);
             }
         }
     }
 }
 
-/// A loop whose flag the code does not compute, because the head of the loop overwrites it: where the loop is stopped,
-/// the flag is there.
-#[test]
-fn a_loop_that_is_stopped_shows_what_it_left_out() {
-    let (flag, count, most) = (Reg::T0, Reg::A0, Reg::A1);
-    let body = [
-        Insn::AluImm {
-            op: AluOp::Add,
-            rd: count,
-            rs1: count,
-            imm: 1,
-        },
-        Insn::Alu {
-            op: AluOp::Sltu,
-            rd: flag,
-            rs1: count,
-            rs2: most,
-        },
-        Insn::Branch {
-            cond: Cond::Ne,
-            rs1: flag,
-            rs2: Reg::ZERO,
-            offset: -8,
-        },
-        Insn::AluImm {
-            op: AluOp::Add,
-            rd: flag,
-            rs1: Reg::ZERO,
-            imm: 0,
-        },
-        Insn::Ecall,
-    ];
-    let mut program = Program {
-        words: body.into_iter().map(encode).collect(),
-        x: [0; 32],
-    };
-    program.x[flag.index()] = 77;
-    program.x[most.index()] = u32::MAX;
-    for placement in [Placement::Window, Placement::Paged] {
-        let mut memory = new_memory(placement);
-        let mut cpu = load(&mut memory, &program);
-        let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
-        let stop = Arc::new(AtomicBool::new(false));
-        jit.stop_on(Arc::clone(&stop));
-        let runner = Thread::current();
-        let (done, waiting) = channel::<()>();
-        let stopped = thread::scope(|scope| {
-            scope.spawn(move || {
-                let pause = Duration::from_millis(20);
-                while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                    stop.store(true, Ordering::Release);
-                    runner.kick();
-                }
-            });
-            let stopped = jit.run(&mut cpu, &mut memory, &mut Budget::Unlimited);
-            drop(done);
-            stopped
-        });
-        assert_eq!(stopped, Stop::Interrupted, "{placement:?}");
-        // On a slow machine it may not have begun.
-        let expected = if cpu.get(count) == 0 { 77 } else { 1 };
-        assert_eq!((cpu.pc, cpu.get(flag)), (CODE, expected), "{placement:?}");
+/// Runs a program on a side, and compares what comes of it.
+fn check(seed: u64, side: &mut Side, program: &Program, budget: Budget, expected: &Outcome) {
+    let got = run(&mut side.jit, &mut side.memory, program, budget);
+    if got != *expected {
+        let host = jit::listing::of_cache(&side.jit);
+        panic!(
+            "seed {seed}, placement {}, {budget:?}:\n{}\nguest:\n{}\nhost:\n{host}",
+            side.name,
+            differences(expected, &got),
+            listing(program),
+        );
     }
 }

@@ -1,0 +1,181 @@
+//! Code that is kicked: it leaves at its next link, drops everything, and goes on as if nothing had been.
+
+use crate::generate::{self, CODE, Program, Random};
+use crate::{MOST_INSNS, check, hold_identity, load, new_memory, number, run, sides};
+use rvjit::cpu::Cpu;
+use rvjit::engine::{Budget, Engine, Stop};
+use rvjit::interp::Interpreter;
+use rvjit::jit::{self, JitConfig};
+use rvjit::memory::Placement;
+use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, encode::encode};
+use rvjit::sys::signal::Thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Runs `f` while this thread is kicked again and again; `before` is called before each kick.
+fn while_kicked<T>(pause: Duration, before: impl Fn() + Send, f: impl FnOnce() -> T) -> T {
+    let runner = Thread::current();
+    let (done, waiting) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                before();
+                runner.kick();
+            }
+        });
+        // Dropped by a panic, too: the scope waits for the thread.
+        let _done = done;
+        f()
+    })
+}
+
+fn add(rd: Reg, rs1: Reg, imm: i32) -> Insn {
+    Insn::AluImm {
+        op: AluOp::Add,
+        rd,
+        rs1,
+        imm,
+    }
+}
+
+fn words(insns: &[Insn]) -> Vec<u32> {
+    insns.iter().copied().map(encode).collect()
+}
+
+/// A loop whose flag the code does not compute, because the head of the loop overwrites it: where the loop is stopped,
+/// the flag is there.
+#[test]
+fn a_loop_that_is_stopped_shows_what_it_left_out() {
+    let (flag, count, most) = (Reg::T0, Reg::A0, Reg::A1);
+    let mut program = Program {
+        words: words(&[
+            add(count, count, 1),
+            Insn::Alu {
+                op: AluOp::Sltu,
+                rd: flag,
+                rs1: count,
+                rs2: most,
+            },
+            Insn::Branch {
+                cond: Cond::Ne,
+                rs1: flag,
+                rs2: Reg::ZERO,
+                offset: -8,
+            },
+            add(flag, Reg::ZERO, 0),
+            Insn::Ecall,
+        ]),
+        x: [0; 32],
+    };
+    program.x[flag.index()] = 77;
+    program.x[most.index()] = u32::MAX;
+    for placement in [Placement::Window, Placement::Paged] {
+        let (cpu, _) = run_until_stopped(placement, &program, Budget::Unlimited);
+        // On a slow machine it may not have begun.
+        let expected = if cpu.get(count) == 0 { 77 } else { 1 };
+        assert_eq!((cpu.pc, cpu.get(flag)), (CODE, expected), "{placement:?}");
+    }
+}
+
+/// Runs a program that does not end, until it is stopped.
+fn run_until_stopped(placement: Placement, program: &Program, budget: Budget) -> (Cpu, Budget) {
+    let mut memory = new_memory(placement);
+    let mut cpu = load(&mut memory, program);
+    let mut budget = budget;
+    let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+    let stop = Arc::new(AtomicBool::new(false));
+    jit.stop_on(Arc::clone(&stop));
+    let stopped = while_kicked(
+        Duration::from_millis(20),
+        || stop.store(true, Ordering::Release),
+        || jit.run(&mut cpu, &mut memory, &mut budget),
+    );
+    assert_eq!(stopped, Stop::Interrupted, "{placement:?}");
+    (cpu, budget)
+}
+
+#[test]
+fn a_loop_that_is_stopped_has_counted_what_it_did() {
+    let count = Reg::A0;
+    let back = Insn::Jal {
+        rd: Reg::ZERO,
+        offset: -4,
+    };
+    let program = Program {
+        words: words(&[add(count, count, 1), back]),
+        x: [0; 32],
+    };
+    for placement in [Placement::Window, Placement::Paged] {
+        let most = 1 << 50;
+        let (cpu, left) = run_until_stopped(placement, &program, Budget::Instructions(most));
+        // Between the two instructions or not.
+        let turns = u64::from(cpu.get(count));
+        let executed = 2 * turns - u64::from(cpu.pc != CODE);
+        assert_eq!(cpu.instret, executed, "{placement:?}");
+        assert_eq!(left, Budget::Instructions(most - executed), "{placement:?}");
+    }
+}
+
+/// The interpreter executes the accesses, and the code goes on behind them, if it was not kicked just then.
+#[test]
+fn interpreted_accesses_are_counted_once() {
+    let (value, count) = (Reg::T0, Reg::A0);
+    let turns: u32 = 100_000;
+    let mut body = vec![Insn::Load {
+        op: LoadOp::Lw,
+        rd: value,
+        rs1: Reg::A1,
+        offset: 1,
+    }];
+    body.extend([add(value, value, 1); 20]);
+    body.push(add(count, count, -1));
+    body.push(Insn::Branch {
+        cond: Cond::Ne,
+        rs1: count,
+        rs2: Reg::ZERO,
+        offset: -4 * 22,
+    });
+    body.push(Insn::Ecall);
+    let mut program = Program {
+        words: words(&body),
+        x: [0; 32],
+    };
+    program.x[count.index()] = turns;
+    program.x[Reg::A1.index()] = generate::DATA;
+    let mut memory = new_memory(Placement::Paged);
+    let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+    let budget = Budget::Instructions(1 << 50);
+    let outcome = while_kicked(
+        Duration::from_micros(20),
+        || (),
+        || run(&mut jit, &mut memory, &program, budget),
+    );
+    assert_eq!(outcome.stop, Stop::Ecall);
+    assert_eq!(outcome.executed, Some(u64::from(turns) * 23));
+}
+
+#[test]
+fn programs_that_are_kicked_agree_with_the_interpreter() {
+    let first = number("RVJIT_SEED", 1);
+    let count = number("RVJIT_PROGRAMS", 10_000).div_ceil(10);
+    let mut reference = new_memory(Placement::Paged);
+    let _identity = hold_identity();
+    let mut sides = sides();
+    let budget = Budget::Instructions(MOST_INSNS);
+    while_kicked(
+        Duration::from_micros(20),
+        || (),
+        || {
+            for seed in first..first + count {
+                let program = generate::program(&mut Random::new(seed));
+                let engine = &mut Interpreter::default();
+                let expected = run(engine, &mut reference, &program, budget);
+                let side = usize::try_from(seed).unwrap_or(0) % sides.len();
+                check(seed, &mut sides[side], &program, budget, &expected);
+            }
+        },
+    );
+}
