@@ -166,7 +166,6 @@ fn scan(host: Host, mut look: impl FnMut(&[u8], usize, &str)) {
             ] {
                 let mut options = options(placement);
                 options.poison = poison;
-                options.strict_align = poison && placement == Placement::Paged;
                 let mode = Mode { counting, plain };
                 let (stubs, code) = code_ahead(host, options, mode, &mut memory, &ranges);
                 let context = format!(

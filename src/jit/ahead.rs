@@ -62,7 +62,6 @@ impl Host {
 pub fn options(placement: Placement) -> Options {
     Options {
         placement,
-        strict_align: false,
         hashed_jumps: placement == Placement::Paged,
         // Where the host that minds gets it.
         code_low: 0x1_0000,

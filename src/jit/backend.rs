@@ -148,8 +148,6 @@ impl Output {
 pub struct Options {
     /// How emitted code reaches guest memory.
     pub placement: crate::memory::Placement,
-    /// Whether misaligned accesses go to the slow path always (they fault there).
-    pub strict_align: bool,
     /// Whether indirect jumps look into the hashed table, not into [`Backend::JUMP_TABLE`].
     pub hashed_jumps: bool,
     /// The low half of the code buffer's address.
@@ -207,7 +205,8 @@ pub trait Backend: super::optimize::Costs {
     fn copy(&mut self, rd: Reg, rs: Reg);
     /// rd = a op b. `a` may be x0 for `Sub`, `Slt` and `Sltu`; `b` is never x0; an immediate `b` never comes with `Sub`.
     fn alu(&mut self, op: AluOp, rd: Reg, a: Reg, b: Operand);
-    /// rd = a op (b shifted); op is `Add`, `Sub`, `And`, `Or` or `Xor`; a may be x0 for `Sub`.
+    /// rd = a op (b shifted), where [`Costs`](super::optimize::Costs) has such an operand; op is `Add`, `Sub`, `And`, `Or`
+    /// or `Xor`; a may be x0 for `Sub`.
     fn alu_shifted(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg, kind: ShiftKind, amount: u8);
     /// rd = the `width` bits of rs from bit `lsb` on, extended.
     fn extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool);

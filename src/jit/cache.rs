@@ -138,9 +138,14 @@ impl Cache {
             let before = map.partition_point(|&(_, start)| start <= at);
             return Some(map.get(before.checked_sub(1)?)?.0);
         }
-        // Cold code ends with the call whose last byte is the site.
+        // Most cold code ends with the call whose last byte is the site. Before the calls stands what goes back by
+        // itself: it counts as the first one's.
         let next = self.sites.partition_point(|site| site.at < at);
-        Some(match self.sites.get(next)?.event {
+        let site = self
+            .sites
+            .get(next)
+            .filter(|site| site.at.0 < region.start.0 + region.len);
+        Some(match site?.event {
             Event::Jump { target, .. } => target,
             Event::Interpret { position, .. } => position.pc,
             Event::Budget { pc } => pc,

@@ -17,12 +17,16 @@ pub struct CodeBuffer {
     edits: u64,
     /// The chunks that the edit in progress opens.
     open: Vec<usize>,
+    /// Bytes that are opened and closed at once, whole pages. Half of these chunks have an attribute that keeps the system
+    /// from joining them with their neighbours, and from dividing them again at the next edit.
+    chunk: usize,
     /// How many chunks were made to stay apart.
     parted: usize,
+    /// The host refused to make code executable again.
+    broken: bool,
 }
 
-/// What is opened and closed at once. Half of the chunks have an attribute that keeps the system from joining them with
-/// their neighbours, and from dividing them again at the next edit.
+/// What is opened and closed at once, at least.
 const CHUNK: usize = 16 << 10;
 
 impl CodeBuffer {
@@ -44,7 +48,9 @@ impl CodeBuffer {
             used: 0,
             edits: 0,
             open: Vec::new(),
+            chunk: CHUNK.max(page_size()),
             parted: 0,
+            broken: false,
         })
     }
 
@@ -115,8 +121,12 @@ impl CodeBuffer {
     /// one turn.
     ///
     /// # Errors
-    /// `OutOfMemory` when there is no room; otherwise the host's.
+    /// `OutOfMemory` when there is no room; otherwise the host's. Nothing is changed then; if not even the executable
+    /// permission could be given back, all later edits fail as well.
     pub fn edit(&mut self, code: &[u8], patches: &[Patch]) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
         if code.len() > self.room() {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         }
@@ -133,7 +143,7 @@ impl CodeBuffer {
             );
             if !touched.is_empty() {
                 self.open
-                    .extend(touched.start / CHUNK..=(touched.end - 1) / CHUNK);
+                    .extend(touched.start / self.chunk..=(touched.end - 1) / self.chunk);
             }
         }
         if self.open.is_empty() {
@@ -143,12 +153,20 @@ impl CodeBuffer {
         self.open.dedup();
 
         self.edits += 1;
-        self.each_open(Mapping::open_code)?;
+        let opened = self.each_open(Mapping::open_code);
+        if opened.is_err() {
+            self.broken = self.each_open(Mapping::close_code).is_err();
+            return opened;
+        }
         self.copy(start, code);
         for patch in patches {
             self.copy(patch.at.0 as usize, &patch.bytes[..patch.len as usize]);
         }
-        self.each_open(Mapping::close_code)?;
+        let closed = self.each_open(Mapping::close_code);
+        if closed.is_err() {
+            self.broken = true;
+            return closed;
+        }
         self.used = start + code.len();
         if !code.is_empty() {
             icache::publish(self.mapping.as_ptr().wrapping_add(start), code.len());
@@ -162,24 +180,29 @@ impl CodeBuffer {
 
     /// Parts the chunks that are about to be used for the first time.
     fn part_chunks(&mut self, end: usize) {
-        while self.parted <= end / CHUNK {
-            if self.parted.is_multiple_of(2) && (self.parted + 1) * CHUNK <= self.mapping.len() {
-                self.mapping.keep_apart(self.parted * CHUNK, CHUNK);
+        while self.parted <= end / self.chunk {
+            if self.parted.is_multiple_of(2) && (self.parted + 1) * self.chunk <= self.mapping.len()
+            {
+                self.mapping
+                    .keep_apart(self.parted * self.chunk, self.chunk);
             }
             self.parted += 1;
         }
     }
 
-    /// Does something to the chunks that are to be open, where some are neighbours to all of them at once.
+    /// Does something to the chunks that are to be open, where some are neighbours to all of them at once; to the others
+    /// also where it fails for some.
     fn each_open(
         &self,
         change: impl Fn(&Mapping, usize, usize) -> io::Result<()>,
     ) -> io::Result<()> {
+        let mut done = Ok(());
         for run in self.open.chunk_by(|a, b| a + 1 == *b) {
-            let (start, len) = (run[0] * CHUNK, run.len() * CHUNK);
-            change(&self.mapping, start, len.min(self.mapping.len() - start))?;
+            let (start, len) = (run[0] * self.chunk, run.len() * self.chunk);
+            let len = len.min(self.mapping.len() - start);
+            done = done.and(change(&self.mapping, start, len));
         }
-        Ok(())
+        done
     }
 
     fn copy(&mut self, at: usize, bytes: &[u8]) {

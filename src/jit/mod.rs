@@ -186,7 +186,6 @@ impl<B: Backend> Jit<B> {
         let mut backend = make(Options {
             code_low: u32::try_from(low_half).unwrap_or(0),
             placement,
-            strict_align: memory.strict_align(),
             hashed_jumps: arena.kind() == JumpTableKind::Hashed,
             poison: config.poison,
             host_features: config.host_features,
@@ -403,6 +402,9 @@ impl<B: Backend> Jit<B> {
         budget: &mut Budget,
     ) -> io::Result<Stop> {
         self.set_counting(cpu, memory, budget);
+        if *budget == Budget::Instructions(0) {
+            return Ok(Stop::Budget);
+        }
         self.heed_code_writes(memory)?;
         self.arena.state().x = cpu.x;
         let mut next = Next::Pc(cpu.pc);
@@ -420,7 +422,9 @@ impl<B: Backend> Engine for Jit<B> {
         match self.try_run(cpu, memory, budget) {
             Ok(stop) => stop,
             Err(error) => {
-                // The host took memory or permissions away in mid-run; the guest's state is whole, and in `cpu`.
+                // The host took memory or permissions away in mid-run; the guest's state is whole, and in `cpu`. Links may be
+                // left that point at what was dropped.
+                self.unlinked = true;
                 log::error!("the JIT cannot go on: {error}; interpreting");
                 interp::Interpreter::default().run(cpu, memory, budget)
             }

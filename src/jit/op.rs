@@ -278,22 +278,7 @@ impl Op {
     pub fn writes(self) -> u32 {
         let one = |reg: Reg| 1_u32 << reg.index();
         let mask = match self {
-            Op::Nop | Op::Store { .. } | Op::Branch { .. } | Op::Jump { .. } => 0,
-            Op::Imm { rd, .. }
-            | Op::Copy { rd, .. }
-            | Op::Alu { rd, .. }
-            | Op::Step { rd, .. }
-            | Op::AluShifted { rd, .. }
-            | Op::Extract { rd, .. }
-            | Op::Place { rd, .. }
-            | Op::Rotate { rd, .. }
-            | Op::Funnel { rd, .. }
-            | Op::SetIf { rd, .. }
-            | Op::Mul { rd, .. }
-            | Op::Select { rd, .. }
-            | Op::DivideBy { rd, .. }
-            | Op::MulAdd { rd, .. }
-            | Op::Load { rd, .. } => one(rd),
+            Op::Load { rd, .. } => one(rd),
             Op::Joint {
                 access,
                 base,
@@ -312,6 +297,7 @@ impl Op {
             Op::AddCarry { lo, carry, .. } => one(lo) | one(carry),
             Op::JumpReg { link, .. } => link.map_or(0, |(rd, _)| one(rd)),
             Op::Interpret => u32::MAX,
+            _ => self.computes().map_or(0, one),
         };
         mask & !1
     }
@@ -334,7 +320,17 @@ impl Op {
             | Op::Select { rd, .. }
             | Op::DivideBy { rd, .. }
             | Op::MulAdd { rd, .. } => Some(rd),
-            _ => None,
+            Op::Nop
+            | Op::Load { .. }
+            | Op::Store { .. }
+            | Op::Joint { .. }
+            | Op::MulWide { .. }
+            | Op::DivRem { .. }
+            | Op::AddCarry { .. }
+            | Op::Branch { .. }
+            | Op::Jump { .. }
+            | Op::JumpReg { .. }
+            | Op::Interpret => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::generate::{CODE, DATA, DATA_LEN, Program};
 use crate::{PAGES, differences, hold_identity, listing, new_memory, run};
+use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::jit::{self, JitConfig};
@@ -279,4 +280,25 @@ fn return_addresses_can_be_used_as_addresses() {
         shape(&[add(ra, 16), lw(A1, ra, -300)]),
     ];
     compare(&shapes, S0, [DATA].into_iter());
+}
+
+#[test]
+fn nothing_is_looked_at_without_a_budget() {
+    let mut jit_memory = new_memory(Placement::Paged);
+    let mut jit = jit::for_host(&jit_memory, JitConfig::default()).expect("a JIT");
+    let mut memory = new_memory(Placement::Paged);
+    let mut interpreter = Interpreter::default();
+    let sides: [(&mut dyn Engine, &mut Memory); 2] =
+        [(&mut interpreter, &mut memory), (&mut jit, &mut jit_memory)];
+    for (engine, memory) in sides {
+        // A misaligned place, and one where nothing is mapped.
+        for pc in [CODE + 2, 0] {
+            let mut cpu = Cpu {
+                pc,
+                ..Cpu::default()
+            };
+            let stop = engine.run(&mut cpu, memory, &mut Budget::Instructions(0));
+            assert_eq!((stop, cpu.pc), (Stop::Budget, pc));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::X86_64;
 use super::memory::scale;
 use super::regs::{A, COUNT, D};
 use crate::asm::x64::{Assembler, Cond as HostCond, Mem, Reg as HostReg, Rm, Scale};
-use crate::jit::op::{Operand, ShiftKind};
+use crate::jit::op::Operand;
 use crate::rv32::{AluOp, Cond, Reg};
 
 /// The host's condition after a comparison.
@@ -209,34 +209,13 @@ impl X86_64 {
         }
     }
 
-    pub(super) fn emit_alu_shifted(
-        &mut self,
-        op: AluOp,
-        rd: Reg,
-        a: Reg,
-        b: Reg,
-        kind: ShiftKind,
-        by: u8,
-    ) {
-        if let (AluOp::Add, ShiftKind::Left, 0..=3) = (op, kind, by)
-            && !a.is_zero()
-        {
-            let x = self.read(a, self.in_register(b));
-            let y = self.read(b, Some(x));
-            let d = self.dest(rd, None);
-            self.asm.lea32(d, Mem::base(x).index(y, scale(by)));
-            return self.written(rd, d);
-        }
-        self.release();
-        self.fetch(D, b);
-        match kind {
-            ShiftKind::Left => self.asm.shl32_i(D, by),
-            ShiftKind::Right => self.asm.shr32_i(D, by),
-            ShiftKind::Arithmetic => self.asm.sar32_i(D, by),
-        }
-        self.fetch(A, a);
-        self.apply(op, A, Rm::Reg(D));
-        self.written(rd, A);
+    /// rd = a + (b << by), by at most 3.
+    pub(super) fn emit_scaled_add(&mut self, rd: Reg, a: Reg, b: Reg, by: u8) {
+        let x = self.read(a, self.in_register(b));
+        let y = self.read(b, Some(x));
+        let d = self.dest(rd, None);
+        self.asm.lea32(d, Mem::base(x).index(y, scale(by)));
+        self.written(rd, d);
     }
 
     /// Compares a with b, and gives the host's condition for `cond`.

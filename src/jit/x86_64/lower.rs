@@ -9,6 +9,7 @@ use crate::jit::backend::{
 };
 use crate::jit::draft::Cold;
 use crate::jit::op::{Address, Op, Operand, ShiftKind, Test};
+use crate::jit::optimize::Costs;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 const CALL: u8 = 0xe8;
@@ -178,7 +179,8 @@ impl Backend for X86_64 {
     }
 
     fn alu_shifted(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg, kind: ShiftKind, amount: u8) {
-        self.emit_alu_shifted(op, rd, a, b, kind, amount);
+        debug_assert!(self.shifted_operand(op, kind, amount), "no such operand");
+        self.emit_scaled_add(rd, a, b, amount);
     }
 
     fn extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool) {
