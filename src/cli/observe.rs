@@ -6,7 +6,7 @@ use crate::elf::Image;
 use crate::machine::{EngineKind, Exit, Machine, MachineConfig};
 use crate::report::coverage::Coverage;
 use crate::report::profile::{Every, Profile};
-use crate::report::{Stats, describe, dump, perf};
+use crate::report::{Stats, dump, perf};
 use crate::sys::clock::monotonic_nanoseconds;
 use crate::sys::marker::Marker;
 use crate::trace::{Format, Kind, TraceConfig, Tracer};
@@ -300,7 +300,7 @@ impl Observers {
         load: Duration,
         run: Duration,
     ) -> Vec<Failure> {
-        let badly = describe(exit, machine).is_some();
+        let badly = !matches!(exit, Exit::Status(_));
         let traced = self.tracer.as_mut().map_or(Ok(()), |tracer| {
             let finished = tracer.finish(badly);
             finished.map_err(|error| Failure::own(format_args!("cannot write the trace: {error}")))

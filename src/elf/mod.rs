@@ -196,14 +196,24 @@ impl Image {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn symbols_are_read(&self) -> bool {
+        self.symbols.get().is_some()
+    }
+
+    /// The segment that an address is in.
+    #[must_use]
+    pub fn segment_at(&self, addr: u32) -> Option<&Segment> {
+        let before = self.segments.partition_point(|s| s.vaddr <= addr);
+        let nearest = self.segments.get(before.checked_sub(1)?)?;
+        nearest.contains(addr).then_some(nearest)
+    }
+
     /// The function or label that an address in an executable segment belongs to, and how far inside it is.
     #[must_use]
     pub fn code_at(&self, addr: u32) -> Option<(&Symbol, u32)> {
-        let code = |s: &Segment| s.executable() && s.contains(addr);
-        if !self.segments.iter().any(code) {
-            return None;
-        }
-        self.symbols().code_at(addr)
+        let segment = self.segment_at(addr)?;
+        segment.executable().then(|| self.symbols().code_at(addr))?
     }
 
     /// Whether the program takes itself to be alone on the machine, by the symbols it has: it then may write machine

@@ -23,6 +23,10 @@ use crate::memory::{Fault, FaultKind, PAGE_SIZE};
 /// One line that says what happened, without the program's name; `None` where the program ended itself.
 #[must_use]
 pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
+    // Most programs end themselves, and naming a place reads the whole symbol table.
+    if let Exit::Status(_) = exit {
+        return None;
+    }
     let place = location(machine, machine.cpu().pc);
     Some(match exit {
         Exit::Status(_) => return None,
@@ -98,4 +102,32 @@ fn signal_name(signal: u8) -> Option<&'static str> {
         15 => "SIGTERM",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::MachineConfig;
+    use crate::syscall::Stream;
+    use std::path::Path;
+
+    /// Reading and sorting the symbols of a large program takes longer than a short run of it.
+    #[test]
+    fn symbols_are_read_only_for_a_bad_end() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let described = |name: &str| {
+            let config = MachineConfig {
+                stdout: Stream::Null,
+                ..MachineConfig::default()
+            };
+            let mut machine = Machine::open(&fixtures.join(name), config).unwrap();
+            let exit = machine.run();
+            let crash = Crash::new(exit, &mut machine);
+            assert_eq!(crash.is_some(), exit != Exit::Status(0), "{name}");
+            let text = describe(exit, &machine);
+            (text.is_some(), machine.image().symbols_are_read())
+        };
+        assert_eq!(described("hello.elf"), (false, false));
+        assert_eq!(described("nullcrash.elf"), (true, true));
+    }
 }
