@@ -7,7 +7,9 @@
 mod common;
 
 use common::{assert_one_line, assert_one_report, fixtures, run, rvjit, rvjit_process, stderr};
-use rvjit::elf::Image;
+use rvjit::elf::{Image, sections};
+use rvjit::inspect::functions::functions;
+use rvjit::inspect::memory_of;
 use rvjit::machine::{EngineKind, Exit, Machine, MachineConfig, MachineError};
 use rvjit::memory::Placement;
 use rvjit::report::{Crash, describe};
@@ -202,6 +204,82 @@ fn programs_from_pipes() {
         .unwrap();
     assert_one_line(&output, "an empty pipe");
     assert_eq!(output.status.code(), Some(126));
+}
+
+/// A section for [`with_sections`]: name, type, flags, address, and its bytes or the size it pretends to have.
+type SectionRow = (u32, u32, u32, u32, Vec<u8>);
+
+/// `hello.elf` with other sections. The names are in the last one; those of symbols in the one before.
+fn with_sections(rows: &[SectionRow]) -> Vec<u8> {
+    let mut bytes = hello();
+    let number = |n: usize| u32::try_from(n).unwrap();
+    let mut headers = Vec::new();
+    for (name, kind, flags, addr, data) in rows {
+        let (at, size) = (number(bytes.len()), number(data.len()));
+        bytes.extend(data);
+        let link = number(rows.len() - 2);
+        headers.extend([*name, *kind, *flags, *addr, at, size, link, 0, 1, 16]);
+    }
+    let start = number(bytes.len());
+    bytes.extend(headers.iter().flat_map(|word| word.to_le_bytes()));
+    bytes[32..36].copy_from_slice(&start.to_le_bytes());
+    let count = u16::try_from(rows.len()).unwrap();
+    for (at, half) in [(46, 40), (48, count), (50, count - 1)] {
+        bytes[at..at + 2].copy_from_slice(&half.to_le_bytes());
+    }
+    bytes
+}
+
+/// A symbol table of functions of 4 bytes, with their names' places.
+fn symbol_table(functions: impl IntoIterator<Item = (u32, u32)>) -> Vec<u8> {
+    let entry = |(name, addr)| [name, addr, 4, 0x0001_0002];
+    let words = functions.into_iter().flat_map(entry);
+    words.flat_map(u32::to_le_bytes).collect()
+}
+
+/// What many entries of a table share is not multiplied by their number: neither memory nor time grows with more than
+/// the file.
+#[test]
+fn shared_names_and_sections_are_not_multiplied() {
+    const TEXT: u32 = 0x1_0074;
+    const COUNT: usize = 3000;
+    let long = |count| {
+        let mut name = vec![b'a'; count];
+        name.push(0);
+        name
+    };
+    let table = symbol_table((0..COUNT).map(|_| (0, TEXT)));
+    let file = with_sections(&[
+        (0, 2, 0, 0, table),
+        (0, 3, 0, 0, long(100_000)),
+        (0, 3, 0, 0, vec![0]),
+    ]);
+    let image = Image::parse(file.clone()).unwrap();
+    let symbols = image.symbols().entries();
+    let kept: usize = symbols.iter().map(|s| s.name.len()).sum();
+    assert!(!symbols.is_empty() && kept <= 4 * file.len(), "{kept}");
+
+    let mut rows = vec![(0, 1, 0, 0, Vec::new()); COUNT];
+    rows.push((0, 3, 0, 0, long(100_000)));
+    let file = with_sections(&rows);
+    let found = sections(&file);
+    let kept: usize = found.iter().map(|s| s.name.len()).sum();
+    assert_eq!(found.len(), COUNT + 1);
+    assert!(kept <= 8 * file.len(), "{kept}");
+
+    let code = (0, 1, 6, TEXT, vec![0; 400]);
+    let table = symbol_table((0..100).map(|n| (1, TEXT + 4 * n)));
+    let mut rows = vec![code; 200];
+    rows.extend([
+        (0, 2, 0, 0, table),
+        (0, 3, 0, 0, b"\0f\0".to_vec()),
+        (0, 3, 0, 0, vec![0]),
+    ]);
+    let image = Image::parse(with_sections(&rows)).unwrap();
+    let mut memory = memory_of(&image).unwrap();
+    let all = functions(&image, &mut memory);
+    let named = all.iter().filter(|f| f.name == "f");
+    assert_eq!(named.count(), 100);
 }
 
 /// Random damage all over the fixtures: they run to some end, on each engine, and nothing panics. `RVJIT_SEED` repeats

@@ -3,17 +3,20 @@
 //! A damaged table is no reason to refuse a program: whatever cannot be read is left out.
 
 use super::{CTX, Image};
+use goblin::elf::header::Header;
 use goblin::elf::section_header::{SHF_ALLOC, SHF_EXECINSTR, SectionHeader};
 use std::ops::Range;
 
 const SECTION_HEADER_SIZE: usize = 40;
 /// `sh_type` of a section without bytes in the file.
 const SHT_NOBITS: u32 = 8;
+/// Bytes of a name that are kept. Any number of sections may have the same name, and it may be as long as the file.
+const LONGEST_NAME: usize = 256;
 
 /// A named part of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// Its name.
+    /// Its name; of a very long one the beginning.
     pub name: String,
     /// Guest address; 0 where it is not loaded.
     pub addr: u32,
@@ -28,45 +31,69 @@ pub struct Section {
 /// The sections of any 32-bit little-endian ELF file, in the order of the table.
 #[must_use]
 pub fn sections(bytes: &[u8]) -> Vec<Section> {
-    read(bytes).unwrap_or_default()
-}
-
-fn read(bytes: &[u8]) -> Option<Vec<Section>> {
-    let header = goblin::elf::Elf::parse_header(bytes).ok()?;
-    if usize::from(header.e_shentsize) != SECTION_HEADER_SIZE {
-        return None;
-    }
-    let start = usize::try_from(header.e_shoff).ok()?;
-    let count = usize::from(header.e_shnum);
-    let table = bytes.get(start..start.checked_add(count * SECTION_HEADER_SIZE)?)?;
-    let headers: Vec<SectionHeader> = (0..count)
-        .map_while(|n| table.get(n * SECTION_HEADER_SIZE..(n + 1) * SECTION_HEADER_SIZE))
-        .filter_map(|one| SectionHeader::parse_from(one, 0, 1, CTX).ok()?.pop())
-        .collect();
-    let data = |header: &SectionHeader| -> Option<Range<usize>> {
-        let start = usize::try_from(header.sh_offset).ok()?;
-        let size = match header.sh_type {
-            SHT_NOBITS => 0,
-            _ => usize::try_from(header.sh_size).ok()?,
-        };
-        let range = start..start.checked_add(size)?;
-        bytes.get(range.clone())?;
-        Some(range)
-    };
-    let names = headers.get(usize::from(header.e_shstrndx)).and_then(data);
-    let names = bytes.get(names?)?;
-    let section = |header: &SectionHeader| {
-        let name = names.get(header.sh_name..)?.split(|&b| b == 0).next()?;
+    let section = |(header, name): (&SectionHeader, &[u8])| {
         let flags = u64::from(SHF_ALLOC | SHF_EXECINSTR);
         Some(Section {
             name: String::from_utf8_lossy(name).into_owned(),
             addr: u32::try_from(header.sh_addr).ok()?,
             size: u32::try_from(header.sh_size).ok()?,
             code: header.sh_flags & flags == flags && header.sh_type != SHT_NOBITS,
-            data: data(header)?,
+            data: data(bytes, header)?,
         })
     };
-    Some(headers.iter().filter_map(section).collect())
+    let table = Table::read(bytes);
+    table.map_or_else(Vec::new, |table| {
+        table.named().filter_map(section).collect()
+    })
+}
+
+/// The headers in the section table.
+pub(super) fn headers(bytes: &[u8], header: &Header) -> Option<Vec<SectionHeader>> {
+    if usize::from(header.e_shentsize) != SECTION_HEADER_SIZE {
+        return None;
+    }
+    let start = usize::try_from(header.e_shoff).ok()?;
+    let len = usize::from(header.e_shnum) * SECTION_HEADER_SIZE;
+    let table = bytes.get(start..start.checked_add(len)?)?;
+    let header = |one| SectionHeader::parse_from(one, 0, 1, CTX).ok()?.pop();
+    let all = table.chunks_exact(SECTION_HEADER_SIZE);
+    Some(all.filter_map(header).collect())
+}
+
+/// Where a section's bytes are in the file; `None` where they are not inside.
+pub(super) fn data(bytes: &[u8], header: &SectionHeader) -> Option<Range<usize>> {
+    let start = usize::try_from(header.sh_offset).ok()?;
+    let size = match header.sh_type {
+        SHT_NOBITS => 0,
+        _ => usize::try_from(header.sh_size).ok()?,
+    };
+    let range = start..start.checked_add(size)?;
+    bytes.get(range.clone())?;
+    Some(range)
+}
+
+/// The section table with the bytes that its names are in.
+struct Table<'a> {
+    headers: Vec<SectionHeader>,
+    names: &'a [u8],
+}
+
+impl<'a> Table<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Table<'a>> {
+        let header = goblin::elf::Elf::parse_header(bytes).ok()?;
+        let headers = headers(bytes, &header)?;
+        let names = headers.get(usize::from(header.e_shstrndx))?;
+        let names = bytes.get(data(bytes, names)?)?;
+        Some(Table { headers, names })
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&SectionHeader, &'a [u8])> {
+        self.headers.iter().filter_map(|header| {
+            let name = self.names.get(header.sh_name..)?;
+            let name = &name[..name.len().min(LONGEST_NAME)];
+            Some((header, name.split(|&b| b == 0).next()?))
+        })
+    }
 }
 
 impl Image {
@@ -79,8 +106,10 @@ impl Image {
     /// The bytes and the guest address of a section; `None` where there is none of this name.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<(&[u8], u32)> {
-        let section = sections(&self.bytes).into_iter().find(|s| s.name == name)?;
-        Some((self.bytes.get(section.data)?, section.addr))
+        let table = Table::read(&self.bytes)?;
+        let (header, _) = table.named().find(|named| named.1 == name.as_bytes())?;
+        let bytes = self.bytes.get(data(&self.bytes, header)?)?;
+        Some((bytes, u32::try_from(header.sh_addr).ok()?))
     }
 }
 

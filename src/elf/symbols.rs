@@ -2,14 +2,21 @@
 //!
 //! A damaged symbol table is no reason not to run a program: whatever cannot be read is left out.
 
-use super::{CTX, SpecialSymbols};
+use super::SpecialSymbols;
+use super::sections::{data, headers};
 use goblin::elf::header::Header;
-use goblin::elf::section_header::{SHT_SYMTAB, SectionHeader};
-use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT, Symtab};
+use goblin::elf::section_header::SHT_SYMTAB;
+use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT};
 use std::ops::Range;
 
-const SECTION_HEADER_SIZE: usize = 40;
 const SYMBOL_SIZE: usize = 16;
+/// Bytes of a name that are kept. Any number of symbols may have the same name, and it may be as long as the file.
+const LONGEST_NAME: usize = 4096;
+/// Bytes of all names together that are kept, in lengths of the file. Linkers store names once, so that in a program
+/// whose files have many functions of the same names they come to more than is in the file.
+const MOST_NAMES: usize = 4;
+/// More than the length of each name that means something to the loader.
+const LONGEST_SPECIAL: usize = 16;
 
 /// What a symbol stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +38,7 @@ pub struct Symbol {
     pub size: u32,
     /// What it stands for.
     pub kind: SymbolKind,
-    /// Its name.
+    /// Its name; of a very long one the beginning.
     pub name: Box<str>,
 }
 
@@ -82,53 +89,77 @@ pub(super) struct Tables {
     names: Range<usize>,
 }
 
+/// An entry of the table (ELF-32 Object File Format, "Symbol Table").
+struct Entry {
+    name: u32,
+    value: u32,
+    size: u32,
+    kind: u8,
+    section: u16,
+}
+
+impl Entry {
+    fn parse(bytes: &[u8; SYMBOL_SIZE]) -> Entry {
+        let [
+            n0,
+            n1,
+            n2,
+            n3,
+            v0,
+            v1,
+            v2,
+            v3,
+            s0,
+            s1,
+            s2,
+            s3,
+            info,
+            _,
+            x0,
+            x1,
+        ] = *bytes;
+        Entry {
+            name: u32::from_le_bytes([n0, n1, n2, n3]),
+            value: u32::from_le_bytes([v0, v1, v2, v3]),
+            size: u32::from_le_bytes([s0, s1, s2, s3]),
+            kind: info & 0xf,
+            section: u16::from_le_bytes([x0, x1]),
+        }
+    }
+}
+
 impl Tables {
     pub(super) fn find(bytes: &[u8], header: &Header) -> Option<Tables> {
-        if usize::from(header.e_shentsize) != SECTION_HEADER_SIZE {
-            return None;
-        }
-        let start = usize::try_from(header.e_shoff).ok()?;
-        let count = usize::from(header.e_shnum);
-        let table = bytes.get(start..start.checked_add(count * SECTION_HEADER_SIZE)?)?;
-        if table.is_empty() {
-            return None;
-        }
-        let sections: Vec<SectionHeader> = (0..count)
-            .map_while(|n| table.get(n * SECTION_HEADER_SIZE..(n + 1) * SECTION_HEADER_SIZE))
-            .filter_map(|one| SectionHeader::parse_from(one, 0, 1, CTX).ok()?.pop())
-            .collect();
-        let range = |section: &SectionHeader| -> Option<Range<usize>> {
-            let start = usize::try_from(section.sh_offset).ok()?;
-            let end = start.checked_add(usize::try_from(section.sh_size).ok()?)?;
-            bytes.get(start..end)?;
-            Some(start..end)
-        };
+        let sections = headers(bytes, header)?;
         let symbols = sections.iter().rfind(|s| s.sh_type == SHT_SYMTAB)?;
         let names = sections.get(usize::try_from(symbols.sh_link).ok()?)?;
         Some(Tables {
-            symbols: range(symbols)?,
-            names: range(names)?,
+            symbols: data(bytes, symbols)?,
+            names: data(bytes, names)?,
         })
     }
 
-    fn walk<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (goblin::elf::Sym, &'a [u8])> {
-        let count = self.symbols.len() / SYMBOL_SIZE;
+    /// The symbols that are defined here, with as much of their names.
+    fn walk<'a>(&self, bytes: &'a [u8], longest: usize) -> impl Iterator<Item = (Entry, &'a [u8])> {
         let names = bytes.get(self.names.clone()).unwrap_or_default();
         let table = bytes.get(self.symbols.clone()).unwrap_or_default();
-        let table = Symtab::parse(table, 0, count, CTX).unwrap_or_default();
+        let entries = table.as_chunks().0.iter().map(Entry::parse);
         // 0 is SHN_UNDEF: a name used and not defined.
-        let defined = (0..count).filter_map(move |n| table.get(n).filter(|s| s.st_shndx != 0));
-        defined.filter_map(move |symbol| {
-            let name = names.get(symbol.st_name..)?;
-            let len = name.iter().position(|&b| b == 0)?;
-            Some((symbol, name.get(..len)?))
+        let defined = entries.filter(|entry| entry.section != 0);
+        defined.filter_map(move |entry| {
+            let name = names.get(usize::try_from(entry.name).ok()?..)?;
+            let head = &name[..name.len().min(longest)];
+            match head.iter().position(|&b| b == 0) {
+                Some(len) => Some((entry, &head[..len])),
+                None => (head.len() == longest).then_some((entry, head)),
+            }
         })
     }
 
     pub(super) fn special(&self, bytes: &[u8]) -> SpecialSymbols {
         let mut special = SpecialSymbols::default();
         let mut plain_end = None;
-        for (symbol, name) in self.walk(bytes) {
+        for (symbol, name) in self.walk(bytes, LONGEST_SPECIAL) {
             let place = match name {
                 b"tohost" => &mut special.tohost,
                 b"begin_signature" => &mut special.begin_signature,
@@ -139,15 +170,16 @@ impl Tables {
                 b"sys_semihost" => &mut special.sys_semihost,
                 _ => continue,
             };
-            *place = u32::try_from(symbol.st_value).ok();
+            *place = Some(symbol.value);
         }
         special.end = special.end.or(plain_end);
         special
     }
 
     pub(super) fn read(&self, bytes: &[u8]) -> Symbols {
-        let entry = |(symbol, name): (goblin::elf::Sym, &[u8])| {
-            let kind = match symbol.st_type() {
+        let mut left = bytes.len().saturating_mul(MOST_NAMES);
+        let entry = |(symbol, name): (Entry, &[u8])| {
+            let kind = match symbol.kind {
                 STT_FUNC => SymbolKind::Function,
                 STT_OBJECT => SymbolKind::Object,
                 STT_NOTYPE => SymbolKind::Label,
@@ -157,14 +189,15 @@ impl Tables {
             if name.is_empty() || name.starts_with(b"$") || name.starts_with(b".L") {
                 return None;
             }
+            left = left.checked_sub(name.len())?;
             Some(Symbol {
-                addr: u32::try_from(symbol.st_value).ok()?,
-                size: u32::try_from(symbol.st_size).ok()?,
+                addr: symbol.value,
+                size: symbol.size,
                 kind,
                 name: String::from_utf8_lossy(name).into(),
             })
         };
-        let mut entries: Vec<Symbol> = self.walk(bytes).filter_map(entry).collect();
+        let mut entries: Vec<Symbol> = self.walk(bytes, LONGEST_NAME).filter_map(entry).collect();
         entries.sort_by(|a, b| (a.addr, a.kind, &a.name).cmp(&(b.addr, b.kind, &b.name)));
         Symbols { entries }
     }

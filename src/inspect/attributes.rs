@@ -4,6 +4,8 @@
 const TAG_FILE: u64 = 1;
 /// Tag of the architecture string.
 const TAG_ARCH: u64 = 5;
+/// Bytes of an architecture string at most: three times what one is that names every extension there is.
+const LONGEST_ARCH: usize = 4096;
 
 /// The architecture string of a section's bytes, for example `rv32i2p1_m2p0`; `None` where there is none.
 #[must_use]
@@ -45,6 +47,9 @@ fn file_arch(mut body: &[u8]) -> Option<String> {
         if tag % 2 == 1 {
             let end = body.iter().position(|&b| b == 0)?;
             if tag == TAG_ARCH {
+                if end > LONGEST_ARCH {
+                    return None;
+                }
                 return String::from_utf8(body.get(..end)?.to_vec()).ok();
             }
             body = body.get(end + 1..)?;
@@ -162,6 +167,7 @@ mod tests {
     fn the_architecture_is_found() {
         let good = section("rv32i2p1_m2p0");
         assert_eq!(arch(&good).as_deref(), Some("rv32i2p1_m2p0"));
+        assert_eq!(arch(&section(&"i".repeat(LONGEST_ARCH + 1))), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The functions of a program: by its symbols, and where it has none, by what a scan from the entry calls.
 
 use super::scan::Scan;
-use crate::elf::{Image, Symbol, SymbolKind, sections};
+use crate::elf::{Image, Section, Segment, Symbol, SymbolKind, sections};
 use crate::memory::{Memory, Permissions};
 use crate::report::names::demangle;
 use std::fmt;
@@ -20,30 +20,34 @@ pub struct Function {
 /// does not tell.
 #[must_use]
 pub fn code_ranges(image: &Image) -> Vec<Range<u32>> {
-    let executable = || {
-        let may = |s: &&crate::elf::Segment| s.permissions.is_some_and(Permissions::executable);
-        image.segments.iter().filter(may)
+    let executable = |s: &Segment| s.permissions.is_some_and(Permissions::executable);
+    let section_range = |section: Section| {
+        let end = u64::from(section.addr) + u64::from(section.size);
+        let range = aligned(section.addr, end).filter(|_| section.code)?;
+        let segment = image.segment_at(range.start)?;
+        let inside = u64::from(range.end) <= segment.end().next_multiple_of(4);
+        (inside && executable(segment)).then_some(range)
     };
-    let section_ranges = sections(image.bytes()).into_iter().filter_map(|section| {
-        let range = aligned(
-            section.addr,
-            u64::from(section.addr) + u64::from(section.size),
-        )?;
-        let inside = |s: &crate::elf::Segment| {
-            s.contains(range.start) && u64::from(range.end) <= s.end().next_multiple_of(4)
-        };
-        (section.code && executable().any(inside)).then_some(range)
-    });
-    let mut ranges: Vec<Range<u32>> = section_ranges.collect();
+    let sections = sections(image.bytes()).into_iter();
+    let mut ranges: Vec<Range<u32>> = sections.filter_map(section_range).collect();
     if ranges.is_empty() {
-        ranges = executable()
-            .filter_map(|s| {
-                let end = u64::from(s.vaddr) + image.data(s).len() as u64;
-                aligned(s.vaddr, end)
-            })
-            .collect();
+        let segments = image.segments.iter().filter(|s| executable(s));
+        let range = |s: &Segment| aligned(s.vaddr, u64::from(s.vaddr) + image.data(s).len() as u64);
+        ranges = segments.filter_map(range).collect();
     }
+    apart(ranges)
+}
+
+/// The ranges by address. Those that overlap, as sections of damaged files do, become one.
+fn apart(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
     ranges.sort_by_key(|range| range.start);
+    ranges.dedup_by(|next, range| {
+        let overlap = next.start < range.end;
+        if overlap {
+            range.end = range.end.max(next.end);
+        }
+        overlap
+    });
     ranges
 }
 
@@ -72,7 +76,9 @@ pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
 /// another function: linker scripts put labels also behind the code.
 fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Function>) {
     let symbols = image.symbols().entries();
-    let inside = |symbol: &&Symbol| code.contains(&symbol.addr) && symbol.addr.is_multiple_of(4);
+    let before = |addr| symbols.partition_point(|s| s.addr < addr);
+    let symbols = &symbols[before(code.start)..before(code.end)];
+    let inside = |symbol: &&Symbol| symbol.addr.is_multiple_of(4);
     let mut sized_end = code.start;
     let mut last = None;
     for (n, symbol) in symbols.iter().enumerate().filter(|(_, s)| inside(s)) {

@@ -182,7 +182,7 @@ fn symbol_at(image: &Image, addr: u32) -> Option<String> {
     if let Some(name) = symbol_offset(image, addr) {
         return Some(name);
     }
-    let segment = image.segments.iter().find(|s| s.contains(addr))?;
+    let segment = image.segment_at(addr)?;
     let entries = image.symbols().entries();
     let before = entries.get(..entries.partition_point(|s| s.addr <= addr))?;
     let symbol = before.last().filter(|s| segment.contains(s.addr))?;
