@@ -161,9 +161,6 @@ impl Files {
         let wanted = Wanted::parse(flags, mode)?;
         let file = wanted.open(&place)?;
         let is_dir = file.metadata()?.is_dir();
-        if flags & flag::DIRECTORY != 0 && !is_dir {
-            return Err(Errno::ENOTDIR);
-        }
         let handle = Handle::File(OpenFile {
             file,
             readable: wanted.read,
@@ -232,7 +229,7 @@ impl Wanted {
         let create = self.has(flag::CREAT) && !place.read_only;
         if create && !self.write && !exclusive {
             // The host's interface creates only what it opens for writing, which an existing file may not allow.
-            match dir.open_with(rest, &self.options(false, false)) {
+            match dir.open_with(rest, &self.options(self.has(flag::TRUNC), false)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 result => return self.finish(result?.into_std()),
             }
@@ -265,10 +262,17 @@ impl Wanted {
         options
     }
 
-    /// Empties the file where that was asked for: after the open, since the host's interface refuses some
-    /// combinations that the guest's has.
+    /// Refuses what the flags do not want, and only then empties the file where that was asked for: after the open,
+    /// since the host's interface refuses some combinations that the guest's has.
     fn finish(self, file: File) -> Result<File, Errno> {
-        if self.has(flag::TRUNC) && file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if self.has(flag::DIRECTORY) && !metadata.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        if self.has(flag::CREAT) && metadata.is_dir() {
+            return Err(Errno::EISDIR);
+        }
+        if self.has(flag::TRUNC) && metadata.is_file() {
             file.set_len(0)?;
         }
         Ok(file)

@@ -35,7 +35,7 @@ fn nothing_is_reachable_without_a_grant() {
 fn open_flags_mean_what_newlib_means() {
     // Flags, what is there before; then the result (a descriptor, or an error) and what is there when "new" was
     // written.
-    let cases: [(u32, Option<&str>, i32, Option<&str>); 21] = [
+    let cases: [(u32, Option<&str>, i32, Option<&str>); 26] = [
         (RD, Some("0123456"), 3, Some("0123456")),
         (RD, None, -2, None),
         (WR, None, -2, None),
@@ -60,6 +60,26 @@ fn open_flags_mean_what_newlib_means() {
         (RD | CREAT, None, 3, Some("")),
         (RD | CREAT, Some("0123456"), 3, Some("0123456")),
         (RD | CREAT | EXCL, None, 3, Some("")),
+        (RD | CREAT | TRUNC, None, 3, Some("")),
+        (RD | CREAT | TRUNC, Some("0123456"), 3, Some("")),
+        (
+            RD | DIRECTORY | TRUNC,
+            Some("0123456"),
+            -20,
+            Some("0123456"),
+        ),
+        (
+            WR | DIRECTORY | TRUNC,
+            Some("0123456"),
+            -20,
+            Some("0123456"),
+        ),
+        (
+            WR | DIRECTORY | TRUNC | APPEND,
+            Some("0123456"),
+            -20,
+            Some("0123456"),
+        ),
         (3, Some("0123456"), -22, Some("0123456")),
         (RD | 1 << 30, Some("0123456"), -22, Some("0123456")),
     ];
@@ -161,7 +181,9 @@ fn large_files_are_read_whole() {
 fn directories_are_no_files() {
     let dir = dir_with(&[("d/f", "x"), ("f", "y")]);
     let mut guest = Guest::with_dir(dir.path(), false);
-    assert_eq!(guest.open("d", WR), -21);
+    for flags in [WR, RD | TRUNC, RD | CREAT, RD | CREAT | TRUNC, WR | CREAT] {
+        assert_eq!(guest.open("d", flags), -21, "{flags:#x}");
+    }
     assert_eq!(guest.open("d", RD), 3);
     assert_eq!(guest.get(3, 10), Err(-21));
     assert_eq!(guest.open("d", RD | DIRECTORY), 4);
