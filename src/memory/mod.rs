@@ -456,3 +456,6 @@ fn length(bytes: &[u8], addr: u32, access: Access) -> Result<u32, Fault> {
         kind: FaultKind::Unmapped,
     })
 }
+
+#[cfg(test)]
+mod tests;

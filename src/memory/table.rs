@@ -15,6 +15,7 @@
 
 use super::{MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement};
 use crate::sys::mmap::{Mapping, Protection, page_size};
+use crate::sys::pagemap::touched;
 
 pub(super) const READ: u8 = 1;
 pub(super) const WRITE: u8 = 2;
@@ -99,6 +100,10 @@ impl Table {
                 guard: 0,
             },
         };
+        if let Backing::Window { space, .. } = &backing {
+            // A huge page would have what surrounds a touched page count as touched.
+            space.keep_small(0, space.len());
+        }
         Ok(Table {
             placement,
             flags: vec![0; PAGE_COUNT as usize].into_boxed_slice(),
@@ -221,13 +226,14 @@ impl Table {
         Ok(())
     }
 
-    /// Which pages of a run the host has memory for; all of them where it does not tell, none when paged.
+    /// Which pages of a run were touched, of those that are `RESIDENT`; all of them where the host does not tell, none
+    /// when paged.
     pub(super) fn touched(&self, first: u32, pages: u32) -> Vec<bool> {
         let (offset, len) = self.window_range(first, pages);
         match &self.backing {
-            Backing::Window { space, .. } => space
-                .resident(offset, len)
-                .unwrap_or_else(|_| vec![true; pages as usize]),
+            Backing::Window { space, .. } => {
+                touched(space, offset, len).unwrap_or_else(|_| vec![true; pages as usize])
+            }
             Backing::Paged { .. } => Vec::new(),
         }
     }

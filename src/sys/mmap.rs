@@ -185,10 +185,15 @@ impl Mapping {
 
     /// Keeps the system from joining its bookkeeping of this part with that of its neighbours: changing the protection of
     /// exactly this part is cheaper then. Nothing but time depends on it.
-    #[cfg(target_os = "linux")]
     pub fn keep_apart(&self, offset: usize, len: usize) {
+        // Neighbours that differ in an attribute stay apart; huge pages are of no use where protection changes.
+        self.keep_small(offset, len);
+    }
+
+    /// Has each page of this part get memory by itself when it is touched, and no neighbours of it.
+    #[cfg(target_os = "linux")]
+    pub fn keep_small(&self, offset: usize, len: usize) {
         if let Ok(start) = self.part(offset, len) {
-            // Neighbours that differ in an attribute stay apart; huge pages are of no use where protection changes.
             // SAFETY: the advice changes no contents, and the range lies inside this mapping.
             unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
         }
@@ -196,7 +201,7 @@ impl Mapping {
 
     /// Nothing can be done about it here.
     #[cfg(not(target_os = "linux"))]
-    pub fn keep_apart(&self, _offset: usize, _len: usize) {}
+    pub fn keep_small(&self, _offset: usize, _len: usize) {}
 
     /// Makes part of a mapping [for code](Mapping::for_code) writable and not executable.
     ///
@@ -265,7 +270,8 @@ impl Mapping {
         check(result)
     }
 
-    /// For each host page of `[offset, offset + len)`, whether memory stands behind it.
+    /// For each host page of `[offset, offset + len)`, whether memory stands behind it; not so for one that was swapped out
+    /// (see [`super::pagemap`]).
     ///
     /// # Errors
     /// The system's, or `InvalidInput` outside the mapping.

@@ -8,6 +8,7 @@ pub mod icache;
 pub mod interrupt;
 pub mod marker;
 pub mod mmap;
+pub mod pagemap;
 pub mod sampler;
 pub mod segment;
 pub mod signal;
