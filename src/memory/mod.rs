@@ -417,23 +417,24 @@ impl Memory {
             })
         };
         // Two passes, the first without side effects: an access that fails hands out no page.
-        let mut wanted = 0;
-        for (at, ..) in chunks() {
-            let lacks = self.supply.check(at >> PAGE_SHIFT, access, wanted);
-            wanted += u32::from(lacks.map_err(|kind| Fault {
-                addr: at,
-                access,
-                kind,
-            })?);
+        let check = |supply: &Supply| -> Result<(), Fault> {
+            let mut wanted = 0;
+            for (addr, ..) in chunks() {
+                let lacks = supply.check(addr >> PAGE_SHIFT, access, wanted);
+                wanted += u32::from(lacks.map_err(|kind| Fault { addr, access, kind })?);
+            }
+            Ok(())
+        };
+        match check(&self.supply) {
+            Err(fault) if fault.kind == FaultKind::OutOfPages && self.supply.makes_room() => {
+                check(&self.supply)?;
+            }
+            answer => answer?,
         }
-        for (at, ..) in chunks() {
+        for (addr, ..) in chunks() {
             self.supply
-                .prepare(at >> PAGE_SHIFT, access)
-                .map_err(|kind| Fault {
-                    addr: at,
-                    access,
-                    kind,
-                })?;
+                .prepare_checked(addr >> PAGE_SHIFT)
+                .map_err(|kind| Fault { addr, access, kind })?;
         }
         for (at, done, now) in chunks() {
             step(

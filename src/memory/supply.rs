@@ -2,15 +2,23 @@
 //!
 //! Where the MMU holds the table, an untouched page would cost a host fault, so as long as everything that is mapped
 //! fits the limit, pages are given memory when they are mapped (the supply is *eager*) and the host counts which were
-//! touched; that can be told apart by nobody.
+//! touched; that can be told apart by nobody. Later on pages are handed out one at a time, until they lie in so many
+//! pieces that the host's number of mappings is in sight: then in larger and larger pieces, and what was not touched of
+//! them is taken back when the limit is reached.
 //!
-//! Invariants: page 0 is never mapped; never more than the limit's pages are `RESIDENT`, except that an eager supply
-//! counts as many as are mapped.
+//! Invariants: page 0 is never mapped; never more than the limit's pages are `RESIDENT`.
 
 use super::table::{CODE, EXECUTE, MAPPED, READ, RESIDENT, Table, WRITE};
 use super::{
     Access, FaultKind, IDENTITY_LOWEST, MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement,
 };
+use std::cmp::Reverse;
+
+/// Every so many pieces, pages are handed out in pieces twice as large. All 2^20 pages are then in at most 20,000 pieces,
+/// and a host allows 65,530 mappings: one for a piece, and one for what is between it and the next.
+const PIECES: u32 = 2048;
+/// The most holes that are made when untouched pages are taken back.
+const MOST_HOLES: usize = 8 * PIECES as usize;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -19,12 +27,16 @@ pub(super) struct Supply {
     /// Disjoint runs of pages (first, count) that were mapped since the last reset.
     extents: Vec<(u32, u32)>,
     limit: u32,
-    mapped: u32,
-    /// Pages with memory; meaningful while `eager` is false.
-    used: u32,
+    /// Pages that are `RESIDENT`.
+    resident: u32,
+    /// The most that were touched at one time, up to when pages were last taken away.
     peak: u32,
     /// Whether pages get memory when mapped: only with a window, and only while the limit cannot be reached.
     eager: bool,
+    /// Whether all pages that are `RESIDENT` were touched.
+    exact: bool,
+    /// Runs of `RESIDENT` pages; meaningful while `eager` is false.
+    pieces: u32,
 }
 
 impl Supply {
@@ -32,12 +44,13 @@ impl Supply {
         let table = Table::new(placement, limit)?;
         Ok(Supply {
             eager: table.is_window(),
+            exact: !table.is_window(),
             table,
             extents: Vec::new(),
             limit,
-            mapped: 0,
-            used: 0,
+            resident: 0,
             peak: 0,
+            pieces: 0,
         })
     }
 
@@ -93,33 +106,31 @@ impl Supply {
         pages: u32,
         permissions: Permissions,
     ) -> Result<(), MemoryError> {
-        if self.eager && self.mapped + pages > self.limit {
-            self.stop_being_eager()?;
+        if self.eager && self.resident + pages > self.limit {
+            self.eager = false;
+            self.take_back()?;
         }
         let resident = if self.eager { RESIDENT } else { 0 };
         self.table
             .change(first, pages, |_, _| permissions.bits() | resident)?;
-        self.mapped += pages;
+        if self.eager {
+            self.resident += pages;
+        }
         self.extents.push((first, pages));
         Ok(())
     }
 
     pub(super) fn unmap(&mut self, first: u32, pages: u32) -> Result<(), MemoryError> {
         self.peak = self.pages_peak();
-        let (mut mapped, mut resident) = (0, 0);
-        for page in first..first + pages {
-            let flags = self.table.flags(page);
-            mapped += u32::from(flags & MAPPED != 0);
-            resident += u32::from(flags & RESIDENT != 0);
-        }
+        let end = first + pages;
+        let lost = count((first..end).filter(|&page| self.is_resident(page)));
+        let begin = self.pieces_from(first, pages);
+        let cut = u32::from(self.is_resident(end - 1) && self.is_resident(end));
         self.table.change(first, pages, |_, _| 0)?;
-        self.mapped -= mapped;
-        if !self.eager {
-            self.used -= resident;
-        }
+        self.resident -= lost;
+        self.pieces = (self.pieces + cut).saturating_sub(begin);
         // Extents stay disjoint: what was taken away leaves them.
         let old = std::mem::take(&mut self.extents);
-        let end = first + pages;
         for (start, count) in old {
             let stop = start + count;
             if start < first {
@@ -135,18 +146,29 @@ impl Supply {
 
     pub(super) fn reset(&mut self) -> Result<(), MemoryError> {
         self.table.clear(&std::mem::take(&mut self.extents))?;
-        (self.mapped, self.used, self.peak) = (0, 0, 0);
+        (self.resident, self.peak, self.pieces) = (0, 0, 0);
         self.eager = self.table.is_window();
+        self.exact = !self.eager;
         Ok(())
     }
 
+    fn is_resident(&self, page: u32) -> bool {
+        page < PAGE_COUNT && self.table.flags(page) & RESIDENT != 0
+    }
+
+    /// Pieces that begin in this run.
+    fn pieces_from(&self, first: u32, pages: u32) -> u32 {
+        let begins = |&page: &u32| self.is_resident(page) && !self.is_resident(page - 1);
+        count((first..first + pages).filter(begins))
+    }
+
     pub(super) fn pages_used(&self) -> u32 {
-        if !self.eager {
-            return self.used;
+        if self.exact {
+            return self.resident;
         }
         let touched = |&(first, pages): &(u32, u32)| {
-            let host_pages = self.table.touched(first, pages);
-            u32::try_from(host_pages.into_iter().filter(|&t| t).count()).unwrap_or(0)
+            let touched = (first..).zip(self.table.touched(first, pages));
+            count(touched.filter(|&(page, touched)| touched && self.is_resident(page)))
         };
         self.extents.iter().map(touched).sum()
     }
@@ -155,25 +177,39 @@ impl Supply {
         self.peak.max(self.pages_used())
     }
 
-    /// From here on the limit can be reached: takes the pages back that were never touched, and counts the others.
-    fn stop_being_eager(&mut self) -> Result<(), MemoryError> {
-        let mut used = 0;
+    /// Takes pages back that were never touched: all, or, if that would leave too many holes, those in the largest.
+    fn take_back(&mut self) -> Result<(), MemoryError> {
+        let mut holes = Vec::new();
         for &(first, pages) in &self.extents {
             let touched = self.table.touched(first, pages);
-            used += touched.iter().map(|&t| u32::from(t)).sum::<u32>();
-            let touched = |page: u32| touched[(page - first) as usize];
-            self.table.change(first, pages, |page, flags| {
-                if touched(page) {
-                    flags
-                } else {
-                    flags & !RESIDENT
+            let empty = |page: u32| self.is_resident(page) && !touched[(page - first) as usize];
+            let mut page = first;
+            while page < first + pages {
+                let run = count((page..first + pages).take_while(|&p| empty(p) == empty(page)));
+                if empty(page) {
+                    holes.push((page, run));
                 }
-            })?;
+                page += run;
+            }
         }
-        self.eager = false;
-        self.used = used;
-        self.peak = self.peak.max(self.used);
+        holes.sort_by_key(|&(_, run)| Reverse(run));
+        self.exact = holes.len() <= MOST_HOLES;
+        holes.truncate(MOST_HOLES);
+        for (first, pages) in holes {
+            self.table
+                .change(first, pages, |_, flags| flags & !RESIDENT)?;
+            self.resident -= pages;
+        }
+        let pieces = |&(first, pages): &(u32, u32)| self.pieces_from(first, pages);
+        self.pieces = self.extents.iter().map(pieces).sum();
         Ok(())
+    }
+
+    /// At the limit: whether pages that nobody touched could be taken back.
+    #[cold]
+    pub(super) fn makes_room(&mut self) -> bool {
+        let before = self.resident;
+        !self.exact && self.take_back().is_ok() && self.resident < before
     }
 
     /// Whether the guest may do this; then, whether the page has no memory yet.
@@ -197,7 +233,7 @@ impl Supply {
     /// as a no.
     pub(super) fn check(&self, page: u32, access: Access, wanted: u32) -> Result<bool, FaultKind> {
         let lacks = self.permits(page, access)?;
-        if lacks && self.used + wanted >= self.limit {
+        if lacks && self.resident + wanted >= self.limit {
             return Err(FaultKind::OutOfPages);
         }
         Ok(lacks)
@@ -215,19 +251,49 @@ impl Supply {
         if self.table.flags(page) & need == need {
             return Ok(());
         }
-        self.check(page, access, 0)?;
-        self.make_resident(page)
+        match self.check(page, access, 0) {
+            Err(FaultKind::OutOfPages) if self.makes_room() => self.check(page, access, 0)?,
+            answer => answer?,
+        };
+        let (first, pages) = self.piece_around(page);
+        self.hand_out(first, pages)
+    }
+
+    /// The same after [`Supply::check`] has found it possible; no other page gets memory, or loses it.
+    pub(super) fn prepare_checked(&mut self, page: u32) -> Result<(), FaultKind> {
+        if self.is_resident(page) {
+            return Ok(());
+        }
+        self.hand_out(page, 1)
     }
 
     #[cold]
-    fn make_resident(&mut self, page: u32) -> Result<(), FaultKind> {
+    fn hand_out(&mut self, first: u32, pages: u32) -> Result<(), FaultKind> {
         // The host can refuse only when it is out of mappings or memory.
         self.table
-            .change(page, 1, |_, flags| flags | RESIDENT)
+            .change(first, pages, |_, flags| flags | RESIDENT)
             .map_err(|_| FaultKind::OutOfPages)?;
-        self.used += 1;
-        self.peak = self.peak.max(self.used);
+        self.resident += pages;
+        self.exact &= pages == 1;
+        let neighbours = [first - 1, first + pages].map(|page| u32::from(self.is_resident(page)));
+        self.pieces = (self.pieces + 1).saturating_sub(neighbours[0] + neighbours[1]);
         Ok(())
+    }
+
+    /// What to hand out for a page that is wanted: pages like it, where one alone would be too small a piece.
+    fn piece_around(&self, page: u32) -> (u32, u32) {
+        let size = 1 << (self.pieces / PIECES).min(10);
+        if !self.table.is_window() || size == 1 {
+            return (page, 1);
+        }
+        let start = page / size * size;
+        let alike = |&p: &u32| self.table.flags(p) == self.table.flags(page);
+        let before = count((start..page).rev().take_while(alike));
+        let pages = before + count((page..start + size).take_while(alike));
+        if self.resident + pages > self.limit {
+            return (page, 1);
+        }
+        (page - before, pages)
     }
 
     pub(super) fn is_code(&self, page: u32) -> bool {
@@ -247,4 +313,9 @@ impl Supply {
             );
         }
     }
+}
+
+/// How many there are; never more than pages.
+fn count<I: IntoIterator>(items: I) -> u32 {
+    u32::try_from(items.into_iter().count()).unwrap_or(PAGE_COUNT)
 }

@@ -39,3 +39,39 @@ fn no_huge_page_makes_untouched_pages_count() {
         assert!(flags.split(' ').any(|flag| flag == "nh"), "{flags}");
     }
 }
+
+/// As many pages as fit, each of them apart from the others: then all in between, up to the limit.
+#[test]
+fn pages_that_lie_apart_are_limited_like_others() {
+    const START: u32 = 0x1000_0000;
+    for placement in [Placement::Window, Placement::Paged] {
+        for (limit, mapped) in [(67_000, 67_500), (8_000, 20_000), (10, 100)] {
+            if placement == Placement::Paged && limit > PAGED_MOST_PAGES {
+                continue;
+            }
+            let case = format!("{placement:?}, {limit} of {mapped}");
+            let mut memory = memory(placement, limit);
+            let bytes = u64::from(mapped) * u64::from(PAGE_SIZE);
+            memory.map(START, bytes, Permissions::RW).unwrap();
+            let address = |page: u32| START + page * PAGE_SIZE + page % PAGE_SIZE;
+            let apart = (0..mapped).step_by(2);
+            let mut touched = Vec::new();
+            for page in apart.chain((1..mapped).step_by(2)) {
+                let done = memory.store(address(page), page.to_le_bytes()[0] | 1);
+                let Err(fault) = done else {
+                    touched.push(page);
+                    continue;
+                };
+                assert_eq!(fault.kind, FaultKind::OutOfPages, "{case}");
+                break;
+            }
+            assert_eq!(touched.len(), limit as usize, "{case}");
+            assert_eq!(memory.pages_used(), limit, "{case}");
+            assert_eq!(memory.pages_peak(), limit, "{case}");
+            for page in touched {
+                let byte = memory.load::<u8>(address(page));
+                assert_eq!(byte, Ok(page.to_le_bytes()[0] | 1), "{case}");
+            }
+        }
+    }
+}
