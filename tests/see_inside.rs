@@ -316,6 +316,23 @@ fn dumps() {
     assert_eq!(bytes, [0x97, 0x21, 0, 0, 0x93, 0x81, 0xe1, 0xb0]);
 }
 
+/// What is looked at and was never touched is zeros, and counts as little as before.
+#[test]
+fn looking_at_memory_takes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (report, dumped) = (dir.path().join("report"), dir.path().join("memory"));
+    let report_path = report.to_string_lossy();
+    let dump = format!("0x7f800000+0x700000={}", dumped.display());
+    let plain = ["--memory=64K", "--report", &*report_path];
+    let pages = |more: &[&str]| {
+        assert!(lines(&[&plain, more, &["hello.elf"]].concat()).is_empty());
+        json_in(&report)["pages_peak"].as_u64().unwrap()
+    };
+    assert_eq!(pages(&["--dump-mem", &dump]), pages(&[]));
+    let bytes = fs::read(&dumped).unwrap();
+    assert_eq!(bytes, vec![0; 0x70_0000]);
+}
+
 #[test]
 fn emitted_code_is_dumped() {
     let dir = tempfile::tempdir().unwrap();

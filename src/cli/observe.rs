@@ -296,7 +296,7 @@ impl Observers {
     pub(super) fn finish(
         mut self,
         exit: Exit,
-        machine: &mut Machine,
+        machine: &Machine,
         load: Duration,
         run: Duration,
     ) -> Vec<Failure> {

@@ -66,9 +66,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         let _ = write!(std::io::stderr(), "{crash}");
     }
     // What cannot be written keeps nothing else from being written, least of all the report.
-    let mut failures = observers.finish(exit, &mut machine, load, run);
+    let mut failures = observers.finish(exit, &machine, load, run);
     if let Some(path) = signature {
-        failures.extend(write_signature(&path, &name, &mut machine).err());
+        failures.extend(write_signature(&path, &name, &machine).err());
     }
     if let Some(path) = report {
         let errors = failures.iter().map(|failure| failure.message.clone());
@@ -103,7 +103,7 @@ fn not_run(report: Option<PathBuf>, name: String, failure: Failure) -> Failure {
     failure
 }
 
-fn write_signature(path: &Path, name: &str, machine: &mut Machine) -> Result<(), Failure> {
+fn write_signature(path: &Path, name: &str, machine: &Machine) -> Result<(), Failure> {
     let text = machine.signature().ok_or_else(|| {
         Failure::own(format_args!(
             "{name}: no readable begin_signature..end_signature"

@@ -47,18 +47,18 @@ impl Registers {
     }
 }
 
-/// Guest memory; what the guest may not read is the error.
+/// Guest memory, untouched; what the guest may not read is the error.
 ///
 /// # Errors
 /// The fault at the first byte that cannot be read.
-pub fn memory(machine: &mut Machine, start: u32, len: u32) -> Result<Vec<u8>, Fault> {
+pub fn memory(machine: &Machine, start: u32, len: u32) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let mut done = 0;
     while done < len {
         let mut chunk = vec![0; (len - done).min(CHUNK) as usize];
         machine
-            .memory_mut()
-            .read(start.wrapping_add(done), &mut chunk)?;
+            .memory()
+            .peek(start.wrapping_add(done), &mut chunk)?;
         bytes.extend_from_slice(&chunk);
         done += CHUNK.min(len - done);
     }

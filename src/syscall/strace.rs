@@ -1,7 +1,7 @@
 //! Calls as text, in the form that strace made familiar.
 //!
-//! A [`CallRecord`] is numbers only, so that keeping the last few costs nothing; their text reads guest memory, and so
-//! is exact only right after the call.
+//! A [`CallRecord`] is numbers only, so that keeping the last few costs nothing; their text looks at guest memory, and
+//! so is exact only right after the call.
 
 use super::abi::{AT_FDCWD, Errno, flag, nr};
 use crate::memory::Memory;
@@ -117,7 +117,7 @@ pub fn name(number: u32) -> Option<&'static str> {
 impl CallRecord {
     /// `write(1, "hello\n", 6) = 6`. Strings are what memory holds now.
     #[must_use]
-    pub fn text(&self, memory: &mut Memory) -> String {
+    pub fn text(&self, memory: &Memory) -> String {
         self.render(Some(memory))
     }
 
@@ -127,7 +127,7 @@ impl CallRecord {
         self.render(None)
     }
 
-    fn render(&self, memory: Option<&mut Memory>) -> String {
+    fn render(&self, memory: Option<&Memory>) -> String {
         let mut text = String::new();
         if self.semihosting {
             let name = super::semihosting::name(self.number);
@@ -162,7 +162,7 @@ impl CallRecord {
         text
     }
 
-    fn render_args(&self, text: &mut String, args: &[Arg], mut memory: Option<&mut Memory>) {
+    fn render_args(&self, text: &mut String, args: &[Arg], memory: Option<&Memory>) {
         for (n, &arg) in args.iter().enumerate() {
             let creates =
                 n == 0 || args[n - 1] != Arg::Flags || self.args[n - 1] & flag::CREAT != 0;
@@ -173,7 +173,6 @@ impl CallRecord {
                 text.push_str(", ");
             }
             let value = self.args[n];
-            let memory = memory.as_deref_mut();
             let _ = match (arg, memory) {
                 (Arg::Dir, _) if AT_FDCWD.contains(&value.cast_signed()) => {
                     write!(text, "AT_FDCWD")
@@ -213,20 +212,26 @@ fn render_pointer(text: &mut String, addr: u32) -> std::fmt::Result {
     write!(text, "{addr:#x}")
 }
 
-fn render_path(text: &mut String, memory: &mut Memory, addr: u32) -> std::fmt::Result {
-    match memory.read_c_string(addr, SHOWN_PATH) {
-        Ok(path) => {
-            let more = if path.len() == SHOWN_PATH { "..." } else { "" };
-            write!(text, "\"{}\"{more}", escape(&path))
+fn render_path(text: &mut String, memory: &Memory, addr: u32) -> std::fmt::Result {
+    let mut path = Vec::new();
+    loop {
+        let mut byte = [0];
+        let at = u32::try_from(path.len()).map(|n| addr.wrapping_add(n));
+        if at.is_ok_and(|at| memory.peek(at, &mut byte).is_err()) {
+            return render_pointer(text, addr);
         }
-        Err(_) => render_pointer(text, addr),
+        match byte {
+            [0] => return write!(text, "\"{}\"", escape(&path)),
+            _ if path.len() == SHOWN_PATH => return write!(text, "\"{}\"...", escape(&path)),
+            [byte] => path.push(byte),
+        }
     }
 }
 
-fn render_bytes(text: &mut String, memory: &mut Memory, addr: u32, len: u32) -> std::fmt::Result {
+fn render_bytes(text: &mut String, memory: &Memory, addr: u32, len: u32) -> std::fmt::Result {
     let mut bytes = [0; SHOWN_BYTES];
     let shown = SHOWN_BYTES.min(len as usize);
-    match memory.read(addr, &mut bytes[..shown]) {
+    match memory.peek(addr, &mut bytes[..shown]) {
         Ok(()) => {
             let more = if len as usize > shown { "..." } else { "" };
             write!(text, "\"{}\"{more}", escape(&bytes[..shown]))
@@ -395,6 +400,24 @@ mod tests {
         for (number, args, result, expected) in cases {
             assert_eq!(shown(number, args, result), expected);
         }
+    }
+
+    /// A path that the call itself did not read, as that of a `renameat2` with flags.
+    #[test]
+    fn showing_a_call_touches_no_memory() {
+        let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+        memory.map(0x1000, 0x1000, Permissions::RW).unwrap();
+        let call = CallRecord {
+            semihosting: false,
+            number: nr::UNLINK,
+            args: [0x1000, 0, 0, 0, 0, 0],
+            result: Some(0),
+        };
+        assert_eq!(call.text(&memory), r#"unlink("") = 0"#);
+        assert_eq!(memory.pages_used(), 0);
+        memory.poke(0x1000, &[b'p'; SHOWN_PATH + 1]).unwrap();
+        let path = "p".repeat(SHOWN_PATH);
+        assert_eq!(call.text(&memory), format!("unlink(\"{path}\"...) = 0"));
     }
 
     #[test]
