@@ -188,3 +188,84 @@ fn a_closed_pipe_kills() {
     assert_eq!(output.status.code(), Some(128 + 13));
     assert_one_line(&output, "closed pipe");
 }
+
+/// What is wrong about a run's options is found before any file is touched, and no output replaces the program.
+#[test]
+fn no_file_is_lost_to_an_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (program, link, precious) = (at("hello.elf"), at("link"), at("precious"));
+    let good = fs::read(fixtures().join("hello.elf")).unwrap();
+    fs::write(&program, &good).unwrap();
+    std::os::unix::fs::symlink("hello.elf", &link).unwrap();
+    let dump = format!("main+4={link}");
+    let rows: [&[&str]; 8] = [
+        &["run", "--report", &program],
+        &["run", "--report", &link],
+        &["run", "--signature", &program],
+        &["run", "--trace", "insn", "--trace-out", &link],
+        &["run", "--profile", &program],
+        &["run", "--coverage", &program],
+        &["run", "--dump-mem", &dump],
+        &["disasm", "--emit", &program],
+    ];
+    for args in rows {
+        let output = in_fixtures(&[args, &[&program]].concat());
+        assert_eq!(output.status.code(), Some(125), "{args:?}");
+        assert_one_line(&output, &format!("{args:?}"));
+        assert!(stderr(&output).contains("is the program"), "{args:?}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        assert_eq!(fs::read(&program).unwrap(), good, "{args:?}");
+    }
+    fs::write(&precious, "precious").unwrap();
+    let trace = ["--trace=insn", "--trace-out", &precious];
+    for option in ["--trace-from=nosuch", "--trace-range=nosuch"] {
+        let output = in_fixtures(&[&trace, &[option, &program][..]].concat());
+        assert_eq!(output.status.code(), Some(125), "{option}");
+        assert_eq!(fs::read(&precious).unwrap(), b"precious", "{option}");
+    }
+}
+
+/// What the guest wrote stays, also where both go to the same file.
+#[test]
+fn outputs_may_go_to_standard_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("both");
+    for report in ["/dev/stdout", "/proc/self/fd/1"] {
+        let output = rvjit_process()
+            .args(["--report", report])
+            .arg(fixtures().join("hello.elf"))
+            .stdout(fs::File::create(&path).unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = fs::read_to_string(&path).unwrap();
+        let json = text.strip_prefix("hello, world\n").unwrap();
+        let report: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(report["end"], "exit");
+    }
+}
+
+/// Whoever waits for a program from a pipe can be stopped.
+#[test]
+fn a_signal_ends_the_wait_for_the_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let mut command = rvjit_process();
+    let mut child = command.arg(&pipe).spawn().unwrap();
+    // Waits until the other side is open, too.
+    let _writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let mut kill = std::process::Command::new("kill");
+    let killed = kill.args(["-TERM", &child.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    let start = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed().as_secs() > 20 {
+            child.kill().unwrap();
+            panic!("it waits on");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

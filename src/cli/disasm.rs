@@ -2,7 +2,8 @@
 
 use super::args::PlacementArg;
 use super::color::{ColorArg, Painter, Role};
-use super::{Failure, print, write_file};
+use super::output::{Output, refuse_program};
+use super::{Failure, print};
 use crate::elf::Image;
 use crate::inspect::functions::{Function, functions, in_range, named};
 use crate::inspect::listing::{FunctionListing, HostInsnListing, InsnListing, Listing, list};
@@ -76,6 +77,7 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     if args.placement.0.is_some() && !translates {
         return Err(Failure::own("--placement needs --jit or --emit"));
     }
+    refuse_program(&args.program, args.emit.as_deref())?;
     let machine = |error: MachineError| Failure {
         message: format!("{name}: {error}"),
         status: error.status(),
@@ -95,7 +97,7 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     };
     if let (Some(path), Some((ahead, _))) = (&args.emit, &made) {
         let bytes = object::write(ahead, &chosen).map_err(Failure::own)?;
-        write_file(path, &bytes)?;
+        Output::new(path).write(&bytes)?;
         if !args.jit && !args.json {
             return Ok(0);
         }

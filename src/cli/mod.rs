@@ -9,6 +9,7 @@ mod disasm;
 mod docs;
 mod info;
 mod observe;
+mod output;
 mod run;
 
 use crate::exit_status::OWN_ERROR;
@@ -18,7 +19,6 @@ use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 /// What ends the command early: a message and a status.
@@ -91,11 +91,6 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
         ))),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::own(format_args!("cannot write {}: {error}", path.display())))
 }
 
 /// `rvjit PROG` means `rvjit run PROG`: inserts the word where the first argument is not one of ours. A program of such

@@ -1,7 +1,8 @@
 //! The options that show what a run does, and what comes of them. Nothing here changes a run: everything goes to
 //! standard error or to a file.
 
-use super::{Failure, say, write_file};
+use super::output::{Output, OutputFolder, cannot_write};
+use super::{Failure, say};
 use crate::elf::Image;
 use crate::machine::{EngineKind, Exit, Machine, MachineConfig};
 use crate::report::coverage::Coverage;
@@ -12,7 +13,7 @@ use crate::sys::marker::Marker;
 use crate::trace::{Format, Kind, TraceConfig, Tracer};
 use clap::{Args, ValueEnum};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,7 +123,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Writes a text to standard error. Nobody can be told when that fails.
 fn show(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn option_error(option: &str, value: &str, why: &str) -> Failure {
@@ -166,7 +167,7 @@ fn range(image: &Image, text: &str) -> Result<Range<u64>, Failure> {
 }
 
 /// `ADDR|SYMBOL+LEN=FILE`
-fn memory_dump(image: &Image, text: &str) -> Result<(u32, u32, PathBuf), Failure> {
+fn memory_dump(image: &Image, text: &str) -> Result<MemoryDump, Failure> {
     const OPTION: &str = "dump-mem";
     let bad = || option_error(OPTION, text, "write ADDRESS+LENGTH=FILE");
     let (what, file) = text.split_once('=').ok_or_else(bad)?;
@@ -179,7 +180,25 @@ fn memory_dump(image: &Image, text: &str) -> Result<(u32, u32, PathBuf), Failure
     if file.is_empty() {
         return Err(bad());
     }
-    Ok((address(image, OPTION, start)?, len, file.into()))
+    Ok(MemoryDump {
+        start: address(image, OPTION, start)?,
+        len,
+        file: Output::new(file.as_ref()),
+    })
+}
+
+/// What `--dump-mem` asks for.
+struct MemoryDump {
+    start: u32,
+    len: u32,
+    file: Output,
+}
+
+/// The file of `--perf jitdump`, which perf knows by its being mapped.
+struct JitDump {
+    file: File,
+    start: u64,
+    _marker: Marker,
 }
 
 /// What watches a run, ready to.
@@ -187,10 +206,12 @@ pub(super) struct Observers {
     args: ObserveArgs,
     time: bool,
     tracer: Option<Tracer>,
-    coverage: Option<Coverage>,
-    profile: Option<(Every, Profile)>,
-    dumps: Vec<(u32, u32, PathBuf)>,
-    marker: Option<(PathBuf, u64, Marker)>,
+    coverage: Option<(Coverage, Output)>,
+    profile: Option<(Every, Profile, Output)>,
+    dumps: Vec<MemoryDump>,
+    code: Option<OutputFolder>,
+    perf_map: Option<Output>,
+    jit_dump: Option<JitDump>,
 }
 
 impl ObserveArgs {
@@ -201,7 +222,18 @@ impl ObserveArgs {
         }
     }
 
-    /// Looks up symbols and opens files. `time` is `--time`.
+    /// The files that are written.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.trace_out, &self.profile, &self.coverage];
+        let dumps = self.dump_mem.iter().filter_map(|text| text.split_once('='));
+        let dumps = dumps.map(|(_, file)| Path::new(file));
+        files
+            .into_iter()
+            .filter_map(|file| file.as_deref())
+            .chain(dumps)
+    }
+
+    /// Looks up symbols and where files go. `time` is `--time`.
     pub(super) fn prepare(self, machine: &mut Machine, time: bool) -> Result<Observers, Failure> {
         if self.stats.is_some() {
             machine.time_calls();
@@ -214,26 +246,23 @@ impl ObserveArgs {
         } else {
             Some(self.tracer(image)?)
         };
-        let marker = if self.perf == Some(PerfArg::Jitdump) {
-            let path = PathBuf::from(format!("jit-{}.dump", std::process::id()));
-            let start = monotonic_nanoseconds();
-            write_file(&path, &perf::dump(image, &[], start))?;
-            // perf finds the file by its being mapped.
-            let marker = Marker::new(&path).map_err(Failure::own)?;
-            Some((path, start, marker))
-        } else {
-            None
+        let jit_dump = match self.perf {
+            Some(PerfArg::Jitdump) => Some(JitDump::new(image)?),
+            Some(PerfArg::Map) | None => None,
         };
+        let perf_map = (self.perf == Some(PerfArg::Map))
+            .then(|| Output::new(format!("/tmp/perf-{}.map", std::process::id()).as_ref()));
+        let coverage = self.coverage.as_deref();
+        let profile = self.profile.as_deref();
         Ok(Observers {
             time,
             tracer,
-            coverage: self.coverage.as_ref().map(|_| Coverage::default()),
-            profile: self
-                .profile
-                .as_ref()
-                .map(|_| (self.sampled(), Profile::default())),
+            coverage: coverage.map(|path| (Coverage::default(), Output::new(path))),
+            profile: profile.map(|path| (self.sampled(), Profile::default(), Output::new(path))),
             dumps,
-            marker,
+            code: self.dump_jit.as_deref().map(OutputFolder::new),
+            perf_map,
+            jit_dump,
             args: self,
         })
     }
@@ -247,12 +276,6 @@ impl ObserveArgs {
         let place = |option, text: &Option<String>| {
             let text = text.as_ref();
             text.map(|text| address(image, option, text)).transpose()
-        };
-        let out: Box<dyn Write> = match &self.trace_out {
-            Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|error| {
-                Failure::own(format_args!("cannot write {}: {error}", path.display()))
-            })?)),
-            None => Box::new(BufWriter::new(std::io::stderr())),
         };
         let config = TraceConfig {
             kinds: self.trace.iter().map(|kind| kind.0).collect(),
@@ -271,6 +294,14 @@ impl ObserveArgs {
                 FormatArg::Spike => Format::Spike,
             },
         };
+        // Last: a value that is refused above costs nobody a file.
+        let out: Box<dyn Write> = match &self.trace_out {
+            Some(path) => {
+                let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
+                Box::new(BufWriter::new(file))
+            }
+            None => Box::new(BufWriter::new(io::stderr())),
+        };
         Ok(Tracer::new(config, out))
     }
 }
@@ -281,11 +312,11 @@ impl Observers {
         if let Some(tracer) = &mut self.tracer {
             return Ok(machine.run_observed(tracer));
         }
-        if let Some(coverage) = &mut self.coverage {
+        if let Some((coverage, _)) = &mut self.coverage {
             return Ok(machine.run_observed(coverage));
         }
         match &mut self.profile {
-            Some((every, profile)) => profile
+            Some((every, profile, _)) => profile
                 .run(machine, *every)
                 .map_err(|error| Failure::own(format_args!("--profile: no timer: {error}"))),
             None => Ok(machine.run()),
@@ -322,67 +353,77 @@ impl Observers {
                 || json_line(&dump::Registers::new(machine.cpu())),
             ),
         ];
-        for (start, len, file) in &self.dumps {
-            let bytes = dump::memory(machine, *start, *len)
+        for MemoryDump { start, len, file } in self.dumps {
+            let bytes = dump::memory(machine, start, len)
                 .map_err(|fault| Failure::own(format_args!("--dump-mem: {fault}")));
-            results.push(bytes.and_then(|bytes| write_file(file, &bytes)));
+            results.push(bytes.and_then(|bytes| file.write(&bytes)));
         }
-        results.extend([
-            self.write_code(machine),
-            self.write_perf(machine),
-            self.write_coverage(machine),
-            self.write_profile(machine),
-        ]);
+        let image = machine.image();
+        if let Some(folder) = self.code {
+            results.push(folder.write(|write| dump::code(&machine.host_code(), write)));
+        }
+        if let Some(dump) = self.jit_dump {
+            results.push(dump.write(machine));
+        }
+        if let Some(file) = self.perf_map {
+            let map = perf::map(image, &machine.host_code());
+            results.push(file.write(map.as_bytes()));
+        }
+        if let Some((coverage, file)) = self.coverage {
+            results.push(write_coverage(&coverage, image, file));
+        }
+        if let Some((every, profile, file)) = self.profile {
+            results.push(write_profile(&profile, every, image, file));
+        }
         results.into_iter().filter_map(Result::err).collect()
     }
+}
 
-    fn write_code(&self, machine: &Machine) -> Result<(), Failure> {
-        let Some(folder) = &self.args.dump_jit else {
-            return Ok(());
-        };
-        dump::code(folder, &machine.host_code()).map_err(|error| {
-            Failure::own(format_args!(
-                "cannot write to {}: {error}",
-                folder.display()
-            ))
+impl JitDump {
+    /// Makes the file: perf looks at it while the program runs.
+    fn new(image: &Image) -> Result<JitDump, Failure> {
+        let path = PathBuf::from(format!("jit-{}.dump", std::process::id()));
+        let start = monotonic_nanoseconds();
+        let made = File::create(&path).and_then(|mut file| {
+            file.write_all(&perf::dump(image, &[], start))?;
+            Ok(file)
+        });
+        Ok(JitDump {
+            file: made.map_err(|error| cannot_write(&path, &error))?,
+            start,
+            _marker: Marker::new(&path).map_err(Failure::own)?,
         })
     }
 
-    fn write_perf(&self, machine: &Machine) -> Result<(), Failure> {
-        let image = machine.image();
-        if let Some((path, start, _)) = &self.marker {
-            write_file(path, &perf::dump(image, &machine.host_code(), *start))?;
-        }
-        if self.args.perf == Some(PerfArg::Map) {
-            let path = format!("/tmp/perf-{}.map", std::process::id());
-            let map = perf::map(image, &machine.host_code());
-            write_file(Path::new(&path), map.as_bytes())?;
-        }
-        Ok(())
+    fn write(mut self, machine: &Machine) -> Result<(), Failure> {
+        let bytes = perf::dump(machine.image(), &machine.host_code(), self.start);
+        let written = self
+            .file
+            .rewind()
+            .and_then(|()| self.file.write_all(&bytes));
+        written.map_err(|error| Failure::own(format_args!("cannot write the jitdump: {error}")))
     }
+}
 
-    fn write_coverage(&self, machine: &Machine) -> Result<(), Failure> {
-        let (Some(path), Some(coverage)) = (&self.args.coverage, &self.coverage) else {
-            return Ok(());
-        };
-        let info = coverage.info(machine.image()).ok_or_else(|| {
-            Failure::own("--coverage: the program has no debug information (compile it with -g)")
-        })?;
-        write_file(path, info.as_bytes())
-    }
+fn write_coverage(coverage: &Coverage, image: &Image, file: Output) -> Result<(), Failure> {
+    let info = coverage.info(image).ok_or_else(|| {
+        Failure::own("--coverage: the program has no debug information (compile it with -g)")
+    })?;
+    file.write(info.as_bytes())
+}
 
-    fn write_profile(&self, machine: &Machine) -> Result<(), Failure> {
-        let (Some(path), Some((every, profile))) = (&self.args.profile, &self.profile) else {
-            return Ok(());
-        };
-        let image = machine.image();
-        let bytes = if path.extension().is_some_and(|e| e == "svg") {
-            profile.svg(image, every.title()).map_err(Failure::own)?
-        } else {
-            profile.folded(image).into_bytes()
-        };
-        write_file(path, &bytes)
-    }
+fn write_profile(
+    profile: &Profile,
+    every: Every,
+    image: &Image,
+    file: Output,
+) -> Result<(), Failure> {
+    let bytes = if file.path().extension().is_some_and(|e| e == "svg") {
+        profile.svg(image, every.title()).map_err(Failure::own)?
+    } else {
+        profile.folded(image).into_bytes()
+    };
+    file.write(&bytes)
 }
 
 /// Writes to standard error what an option asks for.

@@ -3,41 +3,41 @@
 use super::args::RunArgs;
 use super::color::{Painter, Role};
 use super::observe::ObserveArgs;
-use super::{Failure, say, write_file};
-use crate::machine::{Machine, MachineConfig};
+use super::output::{Output, refuse_program};
+use super::{Failure, say};
+use crate::elf::Image;
+use crate::machine::{Machine, MachineConfig, MachineError};
 use crate::report::json::NotRun;
 use crate::report::{Crash, Report, describe};
 use crate::sys::interrupt::stop_on_interrupt;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let start = Instant::now();
     let program = args.command_line.first().cloned().unwrap_or_default();
     let name = Path::new(&program).display().to_string();
-    let named = |status, message: &dyn std::fmt::Display| Failure {
-        message: format!("{name}: {message}"),
-        status,
-    };
-    let (report, signature) = (args.report.clone(), args.signature.clone());
+    let outputs = [&args.report, &args.signature];
+    let outputs = outputs.into_iter().filter_map(|path| path.as_deref());
+    refuse_program(Path::new(&program), outputs.chain(args.observe.outputs()))?;
+    let report = args.report.as_deref().map(Output::new);
+    let signature = args.signature.as_deref().map(Output::new);
     let (time, strace) = (args.time, args.strace);
     let painter = Painter::new(args.color, &std::io::stderr());
     let (mut config, observe) = config(args)?;
     observe.configure(&mut config);
-    stop_on_interrupt(&config.stop).map_err(Failure::own)?;
-    let mut machine = match Machine::open(Path::new(&program), config) {
+    let mut machine = match load(Path::new(&program), config) {
         Ok(machine) => machine,
-        Err(error) => {
-            let failure = named(error.status(), &error);
-            let reason = Failure {
-                message: error.to_string(),
+        Err(failure) => {
+            let named = Failure {
+                message: format!("{name}: {}", failure.message),
                 ..failure
             };
-            not_run(report, name.clone(), reason);
-            return Err(named(error.status(), &error));
+            not_run(report, name, failure);
+            return Err(named);
         }
     };
     if strace {
@@ -67,16 +67,16 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
     // What cannot be written keeps nothing else from being written, least of all the report.
     let mut failures = observers.finish(exit, &machine, load, run);
-    if let Some(path) = signature {
-        failures.extend(write_signature(&path, &name, &machine).err());
+    if let Some(file) = signature {
+        failures.extend(write_signature(file, &name, &machine).err());
     }
-    if let Some(path) = report {
+    if let Some(file) = report {
         let errors = failures.iter().map(|failure| failure.message.clone());
         let report = Report {
             output_errors: errors.collect(),
             ..Report::new(name, exit, &machine, crash, load, run)
         };
-        failures.extend(write_json(&path, &report).err());
+        failures.extend(write_json(file, &report).err());
     }
     // The system takes everything back with the process, in less time than it takes piece by piece.
     std::mem::forget(machine);
@@ -91,11 +91,23 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
 }
 
+/// The program, ready to run.
+fn load(program: &Path, config: MachineConfig) -> Result<Machine, Failure> {
+    let failure = |error: MachineError| Failure {
+        message: error.to_string(),
+        status: error.status(),
+    };
+    // From here on Ctrl-C only asks a run to end, and nothing asks whoever waits for a pipe: the file comes first.
+    let image = Image::open(program).map_err(|error| failure(error.into()))?;
+    stop_on_interrupt(&config.stop).map_err(Failure::own)?;
+    Machine::new(image, config).map_err(failure)
+}
+
 /// The failure, once the report, if one is wanted, tells of it.
-fn not_run(report: Option<PathBuf>, name: String, failure: Failure) -> Failure {
-    let told = report.map(|path| {
+fn not_run(report: Option<Output>, name: String, failure: Failure) -> Failure {
+    let told = report.map(|file| {
         let report = NotRun::new(name, failure.status, failure.message.clone());
-        write_json(&path, &report)
+        write_json(file, &report)
     });
     if let Some(Err(unwritten)) = told {
         say(&unwritten.message);
@@ -103,19 +115,19 @@ fn not_run(report: Option<PathBuf>, name: String, failure: Failure) -> Failure {
     failure
 }
 
-fn write_signature(path: &Path, name: &str, machine: &Machine) -> Result<(), Failure> {
+fn write_signature(file: Output, name: &str, machine: &Machine) -> Result<(), Failure> {
     let text = machine.signature().ok_or_else(|| {
         Failure::own(format_args!(
             "{name}: no readable begin_signature..end_signature"
         ))
     })?;
-    write_file(path, text.as_bytes())
+    file.write(text.as_bytes())
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+fn write_json(file: Output, value: &impl serde::Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(value).map_err(Failure::own)?;
     text.push(b'\n');
-    write_file(path, &text)
+    file.write(&text)
 }
 
 fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {

@@ -8,9 +8,7 @@ use crate::rv32::Reg;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
-use std::path::Path;
 
 /// Bytes copied from guest memory at a time.
 const CHUNK: u32 = 4096;
@@ -74,18 +72,17 @@ struct Region<'a> {
     map: &'a [(u32, u32)],
 }
 
-/// Writes what the engine has made into a folder: `region-N.bin` the bytes, `listing.txt` guest beside host
+/// Writes what the engine has made, by names of files: `region-N.bin` the bytes, `listing.txt` guest beside host
 /// instructions, `map.json` host addresses, and from guest pc to offset in the bytes.
 ///
 /// # Errors
-/// The host's.
-pub fn code(folder: &Path, regions: &[HostCode]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+/// Those of `write`.
+pub fn code(regions: &[HostCode], write: impl Fn(&str, &[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut listing = String::new();
     let mut map = Vec::new();
     for (number, region) in regions.iter().enumerate() {
         let file = format!("region-{number}.bin");
-        fs::write(folder.join(&file), &region.bytes)?;
+        write(&file, &region.bytes)?;
         let gone = if region.live { "" } else { ", no longer valid" };
         // Writing to a String does not fail.
         let _ = writeln!(
@@ -103,6 +100,6 @@ pub fn code(folder: &Path, regions: &[HostCode]) -> io::Result<()> {
             map: &region.map,
         });
     }
-    fs::write(folder.join("listing.txt"), listing)?;
-    fs::write(folder.join("map.json"), serde_json::to_vec_pretty(&map)?)
+    write("listing.txt", listing.as_bytes())?;
+    write("map.json", &serde_json::to_vec_pretty(&map)?)
 }

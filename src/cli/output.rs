@@ -1,0 +1,288 @@
+//! Files that are written when a run has ended.
+//!
+//! The guest may have been granted the directory that they are in, and nothing it does there may lead us elsewhere: where
+//! a file goes is looked up before the guest runs, symbolic links and all, and from then on held as an open directory. A
+//! file is made beside its place and moved there, so that a full disk costs nobody what was there before.
+
+use super::Failure;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Symbolic links that are followed one after the other, as on Linux.
+const MOST_LINKS: usize = 40;
+/// Names that are tried for the file beside.
+const MOST_NAMES: u32 = 100;
+
+/// A file to be.
+#[derive(Debug)]
+pub(super) struct Output {
+    path: PathBuf,
+    place: io::Result<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// One of the system's own, as `/dev/stdout`: nothing but its path leads to it.
+    System(PathBuf),
+    /// A name in a directory.
+    Folder(Dir, OsString),
+}
+
+impl Output {
+    /// Looks up where a file goes. It is no error yet if that is nowhere: the program runs all the same.
+    pub(super) fn new(path: &Path) -> Output {
+        Output {
+            path: path.to_owned(),
+            place: look_up(path),
+        }
+    }
+
+    /// The path, as it was typed.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the file.
+    pub(super) fn write(self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.place.and_then(|place| match place {
+            // What a descriptor stands for may be a file with something in it.
+            Place::System(path) => {
+                let mut file = fs::OpenOptions::new().append(true).open(path)?;
+                file.write_all(bytes)
+            }
+            Place::Folder(folder, name) => write_in(&folder, &name, bytes),
+        });
+        written.map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+/// A directory of files to be.
+#[derive(Debug)]
+pub(super) struct OutputFolder {
+    path: PathBuf,
+    folder: io::Result<Dir>,
+}
+
+impl OutputFolder {
+    /// Makes the directory where there is none. It is no error yet if that fails.
+    pub(super) fn new(path: &Path) -> OutputFolder {
+        let made = fs::create_dir_all(path);
+        OutputFolder {
+            path: path.to_owned(),
+            folder: made.and_then(|()| Dir::open_ambient_dir(path, ambient_authority())),
+        }
+    }
+
+    /// Lets files be written into it, by their names.
+    pub(super) fn write(
+        &self,
+        files: impl FnOnce(&dyn Fn(&str, &[u8]) -> io::Result<()>) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let written = match &self.folder {
+            Ok(folder) => files(&|name, bytes| write_in(folder, name.as_ref(), bytes)),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        written.map_err(|error| {
+            let folder = self.path.display();
+            Failure::own(format_args!("cannot write to {folder}: {error}"))
+        })
+    }
+}
+
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::own(format_args!("cannot write {}: {error}", path.display()))
+}
+
+/// Refuses to replace the program by what is said about it.
+pub(super) fn refuse_program<'a>(
+    program: &Path,
+    outputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Failure> {
+    let file = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let Some(own) = file(program).map(id) else {
+        return Ok(());
+    };
+    match outputs
+        .into_iter()
+        .find(|path| file(path).map(id) == Some(own))
+    {
+        Some(path) => Err(Failure::own(format_args!(
+            "{} is the program, and would be overwritten",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn look_up(path: &Path) -> io::Result<Place> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let is_folder = path.as_os_str().as_bytes().ends_with(b"/");
+        let Some(name) = path.file_name().filter(|_| !is_folder) else {
+            return Err(ErrorKind::IsADirectory.into());
+        };
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let folder = fs::canonicalize(folder)?;
+        let place = folder.join(name);
+        // Links there lead to what is no file, or to one that somebody has open.
+        if folder == Path::new("/dev") || folder.starts_with("/proc") {
+            return Ok(Place::System(place));
+        }
+        match fs::read_link(&place) {
+            Ok(link) => path = folder.join(link),
+            Err(_) => {
+                let folder = Dir::open_ambient_dir(&folder, ambient_authority())?;
+                return Ok(Place::Folder(folder, name.to_owned()));
+            }
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
+fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+    let before = match folder.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_dir() => return Err(ErrorKind::IsADirectory.into()),
+        // A link was not there before the run. It is replaced, not followed.
+        Ok(metadata) => Some(metadata).filter(|metadata| !metadata.is_symlink()),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let open = |options: &OpenOptions| folder.open_with(name, options);
+    match &before {
+        // What may not be written is not replaced either.
+        Some(metadata) if metadata.is_file() => drop(open(OpenOptions::new().write(true))?),
+        // A named pipe or a device.
+        Some(_) => return open(OpenOptions::new().append(true))?.write_all(bytes),
+        None => {}
+    }
+    let in_place = |error| match &before {
+        Some(_) => open(OpenOptions::new().write(true).truncate(true))?.write_all(bytes),
+        None => Err(error),
+    };
+    // The file may be writable where its directory is not, or be mounted by itself, as containers do.
+    let beside = match write_beside(folder, bytes, before.as_ref()) {
+        Ok(beside) => beside,
+        Err(error) if error.kind() == ErrorKind::StorageFull => return Err(error),
+        Err(error) => return in_place(error),
+    };
+    folder.rename(&beside, folder, name).or_else(|error| {
+        // Nobody can be told when that fails, too.
+        let _ = folder.remove_file(&beside);
+        in_place(error)
+    })
+}
+
+/// Writes a new file and returns its name. It has the permissions of the one that it is to replace.
+fn write_beside(folder: &Dir, bytes: &[u8], before: Option<&Metadata>) -> io::Result<String> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    for number in 0..MOST_NAMES {
+        let name = format!(".rvjit-{}-{number}", std::process::id());
+        let mut file = match folder.open_with(&name, &options) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            file => file?,
+        };
+        let permissions = before.map(Metadata::permissions);
+        let written = permissions
+            .map_or(Ok(()), |permissions| file.set_permissions(permissions))
+            .and_then(|()| file.write_all(bytes));
+        if let Err(error) = written {
+            // Nobody can be told when that fails, too.
+            let _ = folder.remove_file(&name);
+            return Err(error);
+        }
+        return Ok(name);
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<OsString> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_are_made_and_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        Output::new(&file).write(b"one").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let held = fs::File::open(&file).unwrap();
+        Output::new(&file).write(b"two").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        assert_eq!(io::read_to_string(held).unwrap(), "one", "not in place");
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640);
+        assert_eq!(names(dir.path()), ["file"], "nothing is left");
+        for bad in [
+            dir.path(),
+            &dir.path().join("new/"),
+            &dir.path().join("no/x"),
+        ] {
+            assert!(Output::new(bad).write(b"x").is_err(), "{bad:?}");
+        }
+        assert_eq!(names(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn links_of_the_user_are_followed_and_links_of_the_guest_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("granted")).unwrap();
+        fs::write(at("outside"), "precious").unwrap();
+        symlink("../outside", at("granted/out")).unwrap();
+        symlink("granted/real", at("link")).unwrap();
+        Output::new(&at("link")).write(b"text").unwrap();
+        assert!(at("link").is_symlink());
+        assert_eq!(fs::read(at("granted/real")).unwrap(), b"text");
+
+        // In between the guest runs.
+        let output = Output::new(&at("granted/report"));
+        fs::rename(at("granted/out"), at("granted/report")).unwrap();
+        output.write(b"report").unwrap();
+        assert_eq!(fs::read(at("outside")).unwrap(), b"precious");
+        assert_eq!(fs::read(at("granted/report")).unwrap(), b"report");
+
+        fs::create_dir(at("elsewhere")).unwrap();
+        let output = OutputFolder::new(&at("granted/code"));
+        fs::remove_dir(at("granted/code")).unwrap();
+        symlink("../elsewhere", at("granted/code")).unwrap();
+        let written = output.write(|write| write("listing.txt", b"x"));
+        assert!(written.is_err() && names(&at("elsewhere")).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_file_is_written_to_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let path = pipe.clone();
+        let reader = std::thread::spawn(move || fs::read(path).unwrap());
+        Output::new(&pipe).write(b"text").unwrap();
+        assert_eq!(reader.join().unwrap(), b"text");
+        assert_eq!(names(dir.path()), ["pipe"]);
+        Output::new(Path::new("/dev/null")).write(b"text").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+}
