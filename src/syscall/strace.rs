@@ -311,7 +311,7 @@ mod tests {
             args: all,
             result,
         }
-        .text(&mut memory)
+        .text(&memory)
     }
 
     #[test]
