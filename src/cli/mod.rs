@@ -19,6 +19,7 @@ use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// What ends the command early: a message and a status.
@@ -39,6 +40,17 @@ impl Failure {
 
 /// Runs the command with these arguments, the first of which is its own name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    panic::set_hook(Box::new(|what| say(&format!("a bug of rvjit: {what}"))));
+    ExitCode::from(guarded(|| command(args)))
+}
+
+/// What panics is an error of ours, and not the guest's status 101.
+fn guarded(run: impl FnOnce() -> u8) -> u8 {
+    // Nothing is used afterwards.
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(OWN_ERROR)
+}
+
+fn command(args: impl IntoIterator<Item = OsString>) -> u8 {
     if std::env::var_os("RVJIT_LOG").is_some() {
         let log = env_logger::Env::new().filter_or("RVJIT_LOG", "off");
         // Fails only where a logger is set already.
@@ -55,10 +67,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Err(error) => usage(&error, args.get(1)),
     };
-    ExitCode::from(result.unwrap_or_else(|failure| {
+    result.unwrap_or_else(|failure| {
         say(&failure.message);
         failure.status
-    }))
+    })
 }
 
 /// What was typed.
@@ -160,6 +172,12 @@ mod tests {
             };
             assert_eq!(text(parse(&typed)), text(Cli::try_parse_from(&typed)));
         }
+    }
+
+    #[test]
+    fn a_panic_is_our_error() {
+        assert_eq!(guarded(|| 7), 7);
+        assert_eq!(guarded(|| panic!("this is the test's")), 125);
     }
 
     #[test]
