@@ -447,6 +447,45 @@ fn info_tells_why_a_program_will_not_run() {
     }
 }
 
+/// What does not fit the memory of a run without options will not run so, and can be looked at all the same.
+#[test]
+fn large_programs_are_looked_at() {
+    const MIB: u32 = 260;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.elf");
+    let mut bytes = fs::read(fixtures().join("hello.elf")).unwrap();
+    // The header of the attributes becomes that of a second segment, of zeros.
+    assert_eq!(bytes[52..56], 0x7000_0003_u32.to_le_bytes());
+    let words = [
+        1,
+        0x1000,
+        0x100_0000,
+        0x100_0000,
+        MIB << 20,
+        MIB << 20,
+        6,
+        4,
+    ];
+    let header: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    bytes[52..84].copy_from_slice(&header);
+    fs::write(&path, bytes).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(0x1000 + (u64::from(MIB) << 20)).unwrap();
+    let program = path.to_string_lossy();
+
+    let info = in_fixtures(&["info", &program]);
+    assert_eq!(info.status.code(), Some(126), "{}", stderr(&info));
+    let text = stdout(&info);
+    let advice = text.split_once("give it --memory ").unwrap().1;
+    let memory = advice.lines().next().unwrap();
+    for (options, status) in [(&["--memory", memory][..], 0), (&[], 125)] {
+        let output = in_fixtures(&[options, &[&program]].concat());
+        assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
+    }
+    let main = shown(&["disasm", "--func", "main", &program]);
+    assert!(main.contains("<main>:\n"), "{main}");
+}
+
 /// A file with compressed code is refused by its header, and still says what it was built for.
 #[test]
 fn info_tells_the_architecture_of_a_refused_file() {

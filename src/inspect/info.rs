@@ -4,12 +4,11 @@
 
 use super::attributes;
 use super::functions::functions;
+use super::loaded;
 use super::scan::Scan;
-use crate::elf::{ElfError, Image, load, sections};
+use crate::elf::{ElfError, Image, sections};
 use crate::exit_status::{CANNOT_RUN, NOT_FOUND};
-use crate::memory::{
-    IDENTITY_LOWEST, Memory, MemoryConfig, PAGE_SIZE, PAGED_MOST_PAGES, Permissions, Placement,
-};
+use crate::memory::{IDENTITY_LOWEST, Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
 use crate::report::names::symbol_offset;
 use crate::syscall::{semihosting, strace};
 use serde::Serialize;
@@ -189,9 +188,10 @@ fn of_image(image: &Image, program: String) -> Info {
     let mut problems = Vec::new();
     let suitable = placements(image);
     let mut details = None;
-    match loaded(image) {
-        Err(error) => problems.push(error),
+    match loaded(image, 8 << 20) {
+        Err(error) => problems.push(error.to_string()),
         Ok(mut memory) => {
+            problems.extend(too_large(&memory));
             let found = details_of(image, &mut memory, suitable);
             let reached: Vec<&Foreign> = found.foreign.iter().filter(|f| f.from_entry).collect();
             if let Some(first) = reached.first() {
@@ -214,16 +214,20 @@ fn of_image(image: &Image, program: String) -> Info {
     info
 }
 
-/// The memory of a run with default limits, before the first instruction.
-fn loaded(image: &Image) -> Result<Memory, String> {
-    let config = MemoryConfig {
-        placement: Placement::Paged,
-        limit_pages: PAGED_MOST_PAGES,
-        strict_align: false,
-    };
-    let mut memory = Memory::new(config).map_err(|error| error.to_string())?;
-    load(image, &mut memory, 8 << 20).map_err(|error| error.to_string())?;
-    Ok(memory)
+/// Why a run without `--memory` ends before the first instruction.
+fn too_large(memory: &Memory) -> Option<String> {
+    let default = MemoryConfig::default().limit_pages;
+    // The stack begins with arguments.
+    let needed = memory.pages_used() + 1;
+    (needed > default).then(|| {
+        let mib = |pages: u32| pages.div_ceil((1 << 20) / PAGE_SIZE);
+        format!(
+            "it fills {} MiB of memory before it begins, and --memory is {} MiB by default: give it --memory {}M",
+            mib(needed),
+            mib(default),
+            mib(needed) + 1
+        )
+    })
 }
 
 fn placements(image: &Image) -> Vec<&'static str> {
