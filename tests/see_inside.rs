@@ -116,7 +116,7 @@ fn every_kind_of_end_has_a_report() {
 
 #[test]
 fn bad_values_and_files_are_our_error() {
-    let rows: [(&[&str], &str); 21] = [
+    let rows: [(&[&str], &str); 23] = [
         (&["--report", "/nowhere/file"], "/nowhere/file"),
         (&["--stats=xml"], "invalid value 'xml'"),
         (&["--trace", "everything"], "invalid value 'everything'"),
@@ -147,6 +147,8 @@ fn bad_values_and_files_are_our_error() {
         (&["--profile-every", "9"], "--profile <FILE>"),
         (&["--profile", "x", "--profile-every", "0"], "0 is not in"),
         (&["--coverage", "/nowhere/file"], "no debug information"),
+        (&["--trace", "insn", "--engine", "jit"], "interpreter"),
+        (&["--coverage", "x", "--engine", "jit"], "interpreter"),
     ];
     for (args, says) in rows {
         let mut all = args.to_vec();

@@ -4,6 +4,7 @@
 use super::output::{Output, OutputFolder, cannot_write};
 use super::{Failure, say};
 use crate::elf::Image;
+use crate::inspect::functions;
 use crate::machine::{EngineKind, Exit, Machine, MachineConfig};
 use crate::report::coverage::Coverage;
 use crate::report::profile::{Every, Profile};
@@ -130,17 +131,13 @@ fn option_error(option: &str, value: &str, why: &str) -> Failure {
     Failure::own(format_args!("--{option} {value}: {why}"))
 }
 
-/// An address: hexadecimal with 0x, a symbol, or decimal.
+/// A number or a symbol's address.
 fn address(image: &Image, option: &str, text: &str) -> Result<u32, Failure> {
-    if let Some(digits) = text.strip_prefix("0x") {
-        return u32::from_str_radix(digits, 16)
-            .map_err(|_| option_error(option, text, "not an address"));
-    }
-    if let Some(symbol) = image.symbols().by_name(text) {
-        return Ok(symbol.addr);
-    }
-    text.parse()
-        .map_err(|_| option_error(option, text, "the program has no such symbol"))
+    let why = match text.starts_with(|c: char| c.is_ascii_digit()) {
+        true => "not an address",
+        false => "the program has no such symbol",
+    };
+    functions::address(image, text).ok_or_else(|| option_error(option, text, why))
 }
 
 fn range(image: &Image, text: &str) -> Result<Range<u64>, Failure> {
@@ -172,11 +169,7 @@ fn memory_dump(image: &Image, text: &str) -> Result<MemoryDump, Failure> {
     let bad = || option_error(OPTION, text, "write ADDRESS+LENGTH=FILE");
     let (what, file) = text.split_once('=').ok_or_else(bad)?;
     let (start, len) = what.rsplit_once('+').ok_or_else(bad)?;
-    let len = match len.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => len.parse(),
-    };
-    let len = len.map_err(|_| bad())?;
+    let len = functions::number(len).ok_or_else(bad)?;
     if file.is_empty() {
         return Err(bad());
     }
@@ -216,10 +209,19 @@ pub(super) struct Observers {
 
 impl ObserveArgs {
     /// Chooses the engine that can be watched.
-    pub(super) fn configure(&self, config: &mut MachineConfig) {
-        if !self.trace.is_empty() || self.coverage.is_some() {
-            config.engine = EngineKind::Interp;
+    pub(super) fn configure(&self, config: &mut MachineConfig) -> Result<(), Failure> {
+        let option = match (&self.trace[..], &self.coverage) {
+            ([], None) => return Ok(()),
+            ([], Some(_)) => "--coverage",
+            _ => "--trace",
+        };
+        if config.engine == EngineKind::Jit {
+            return Err(Failure::own(format_args!(
+                "{option} needs the interpreter: leave out --engine jit"
+            )));
         }
+        config.engine = EngineKind::Interp;
+        Ok(())
     }
 
     /// The files that are written.

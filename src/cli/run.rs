@@ -28,7 +28,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (time, strace) = (args.time, args.strace);
     let painter = Painter::new(args.color, &std::io::stderr());
     let (mut config, observe) = config(args)?;
-    observe.configure(&mut config);
+    observe.configure(&mut config)?;
     let mut machine = match load(Path::new(&program), config) {
         Ok(machine) => machine,
         Err(failure) => {

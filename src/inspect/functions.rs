@@ -226,16 +226,52 @@ pub fn in_range(all: &[Function], image: &Image, text: &str) -> Result<Vec<Funct
     Ok(found)
 }
 
-/// A number, hexadecimal with 0x, or the address of a symbol.
+/// The address of a symbol, or a number.
 #[must_use]
 pub fn address(image: &Image, text: &str) -> Option<u32> {
-    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u32::from_str_radix(hex, 16)
-            .ok()
-            .filter(|_| !hex.starts_with('+'));
+    let symbol = || image.symbols().by_name(text);
+    number(text).or_else(|| symbol().map(|symbol| symbol.addr))
+}
+
+/// A number, decimal, or hexadecimal with 0x.
+#[must_use]
+pub fn number(text: &str) -> Option<u32> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+    // "+5" would parse as a number.
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    plain.then(|| u32::from_str_radix(digits, radix).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        let rows = [
+            ("0", Some(0)),
+            ("16", Some(16)),
+            ("0x1F", Some(31)),
+            ("0Xffffffff", Some(u32::MAX)),
+            ("4294967296", None),
+            ("0x100000000", None),
+            ("", None),
+            ("0x", None),
+            ("+1", None),
+            ("0x+1", None),
+            ("-1", None),
+            ("1f", None),
+            ("main", None),
+        ];
+        for (text, value) in rows {
+            assert_eq!(number(text), value, "{text}");
+        }
     }
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
-        return text.parse().ok();
+
+    #[test]
+    fn ranges_that_overlap_become_one() {
+        let ranges = vec![20..24, 0..8, 4..12, 4..8, 12..16];
+        assert_eq!(apart(ranges), [0..12, 12..16, 20..24]);
     }
-    image.symbols().by_name(text).map(|symbol| symbol.addr)
 }

@@ -18,16 +18,12 @@ pub struct Scan {
     pub calls: BTreeSet<u32>,
     /// Words that are no instructions of RV32IM, and where. Zero words are left out: they are there to trap.
     pub foreign: BTreeMap<u32, u32>,
-    /// Jumps to where nothing can be executed: their targets.
-    pub outside: BTreeSet<u32>,
     /// The places of `ecall` by number; `None` where the block does not tell it.
     pub ecalls: BTreeMap<Option<u32>, Vec<u32>>,
     /// The places of semihosting calls by operation, likewise.
     pub semihosting: BTreeMap<Option<u32>, Vec<u32>>,
     /// The numbers of control and status registers.
     pub csrs: BTreeSet<u16>,
-    /// Jumps by register, other than returns, whose target is not known.
-    pub indirect: usize,
 }
 
 impl Scan {
@@ -45,7 +41,6 @@ impl Scan {
         let mut known = Known::default();
         while pc.is_multiple_of(4) && !self.reached.contains(&pc) {
             let Ok(word) = memory.fetch(pc) else {
-                self.outside.insert(pc);
                 return;
             };
             self.reached.insert(pc);
@@ -80,9 +75,6 @@ impl Scan {
                 let target = known
                     .get(rs1)
                     .map(|base| base.wrapping_add_signed(offset) & !1);
-                if target.is_none() && (!rd.is_zero() || !matches!(rs1, Reg::RA | Reg::T0)) {
-                    self.indirect += 1;
-                }
                 return self.jump(rd, target, known, open);
             }
             Insn::Ecall => {
