@@ -63,6 +63,12 @@ impl Heat {
         }
     }
 
+    /// Whether nothing is counted: all code is translated before it is executed.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.limit == 0
+    }
+
     /// Whether a block that begins here was ever reached; always true where nothing is counted.
     #[must_use]
     pub fn reached(&self, pc: u32) -> bool {

@@ -39,6 +39,7 @@ impl<B: Backend> Jit<B> {
         self.unlinked = false;
         self.cache.clear(memory);
         self.arena.clear_all();
+        self.workshop.open.clear();
         let stubs = u32::try_from(self.stubs.code.len()).unwrap_or(0);
         self.code.truncate(CodeOffset(stubs));
     }
@@ -78,7 +79,6 @@ impl<B: Backend> Jit<B> {
         self.workshop.code.clear();
         self.workshop.patches.clear();
         self.workshop.entries.clear();
-        self.workshop.open.clear();
         self.workshop.open.append(&mut self.heat.warm);
         self.workshop.open.push(pc);
         while let Some(pc) = self.workshop.open.pop() {
@@ -88,6 +88,9 @@ impl<B: Backend> Jit<B> {
             if self.workshop.code.len() > BATCH {
                 break;
             }
+        }
+        if !self.heat.is_off() {
+            self.workshop.open.clear();
         }
         self.code
             .edit(&self.workshop.code, &self.workshop.patches)?;
@@ -133,6 +136,11 @@ impl<B: Backend> Jit<B> {
                 self.stats.links += 1;
                 self.backend.relink(link, Some(to), &mut shop.patches);
             }
+        }
+        if heat.is_off() {
+            // Where all code is to be translated, what this leads to is.
+            shop.open
+                .extend(output.links.iter().map(|link| link.target));
         }
         self.stats.regions += 1;
         self.stats.blocks += output.entries.len() as u64;

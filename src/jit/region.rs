@@ -158,9 +158,32 @@ pub struct Finder {
     lowest: u32,
     heads: Vec<u32>,
     open: Vec<u32>,
+    /// The words that were fetched last, and where they are; none of them where they cannot be fetched.
+    fetched: Option<(u32, Option<[u32; FETCHED]>)>,
 }
 
+/// How many words are fetched at once, all of the same page.
+const FETCHED: usize = 32;
+const FETCHED_BYTES: u32 = 128;
+const _: () = assert!(FETCHED_BYTES as usize == 4 * FETCHED);
+
 impl Finder {
+    fn fetch(&mut self, pc: u32, memory: &mut Memory) -> Option<u32> {
+        let start = pc & !(FETCHED_BYTES - 1);
+        let words = match &self.fetched {
+            Some((at, words)) if *at == start => words,
+            _ => {
+                &self
+                    .fetched
+                    .insert((start, memory.fetch_words(start).ok()))
+                    .1
+            }
+        };
+        words
+            .as_ref()
+            .map(|words| words[(pc % FETCHED_BYTES / 4) as usize])
+    }
+
     fn mark(&mut self, pc: u32) -> &mut u8 {
         // Heads are near the entry, and what is found reaches at most `MOST_INSNS` past a head.
         &mut self.marks[(pc.wrapping_sub(self.lowest) / 4) as usize]
@@ -187,6 +210,7 @@ impl Finder {
         wanted: impl Fn(u32) -> bool,
     ) {
         region.clear();
+        self.fetched = None;
         self.marks.resize(SPAN, 0);
         self.lowest = entry.wrapping_sub(REACH);
         let near = |pc: u32| pc.wrapping_sub(entry).wrapping_add(REACH) <= 2 * REACH;
@@ -198,17 +222,15 @@ impl Finder {
             let first = region.len();
             let mut pc = start;
             loop {
-                if region.len() == MOST_INSNS
-                    || *self.mark(pc) & FOUND != 0
-                    || (pc != entry && known(pc))
-                {
+                let mark = self.mark(pc);
+                if *mark & FOUND != 0 || (pc != entry && known(pc)) || region.len() == MOST_INSNS {
                     break;
                 }
-                let word = memory.fetch(pc).ok();
+                *mark |= FOUND;
+                let word = self.fetch(pc, memory);
                 let insn = word.and_then(decode);
                 region.insns.push(insn);
                 region.words.push(word.unwrap_or(0));
-                *self.mark(pc) |= FOUND;
                 let next = pc.wrapping_add(4);
                 let (target, ends, continues) = match flow(insn, pc) {
                     Flow::On(target) => (target, false, false),

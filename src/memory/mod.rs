@@ -189,6 +189,20 @@ impl Memory {
         Ok(u32::from_le_bytes(bytes))
     }
 
+    /// Reads instruction words that follow each other, the first at a multiple of 4.
+    ///
+    /// # Errors
+    /// The fault that the guest's fetch of the first one meets that cannot be fetched.
+    pub fn fetch_words<const N: usize>(&mut self, pc: u32) -> Result<[u32; N], Fault> {
+        let mut words = [[0; 4]; N];
+        let bytes = words.as_flattened_mut();
+        let len = length(bytes, pc, Access::Execute)?;
+        self.transfer(pc, len, Access::Execute, |table, page, offset, done, n| {
+            table.copy_out(page, offset, &mut bytes[done..done + n]);
+        })?;
+        Ok(words.map(u32::from_le_bytes))
+    }
+
     /// Reads bytes that the guest may read.
     ///
     /// # Errors

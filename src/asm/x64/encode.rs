@@ -13,7 +13,10 @@ use super::operand::{Mem, Reg, Rm};
 /// The methods are made from the table; all offsets are from the start of the buffer.
 #[derive(Clone, Debug, Default)]
 pub struct Assembler {
+    /// The code, and behind it what instructions are written over.
     pub(super) code: Vec<u8>,
+    /// How much of it is code.
+    pub(super) len: usize,
     pub(super) labels: Labels,
 }
 
@@ -45,19 +48,19 @@ impl Assembler {
     #[inline]
     #[must_use]
     pub fn code(&self) -> &[u8] {
-        &self.code
+        &self.code[..self.len]
     }
 
     /// Where the next instruction will be, in bytes from the start.
     #[inline]
     #[must_use]
     pub fn offset(&self) -> usize {
-        self.code.len()
+        self.len
     }
 
     /// Forgets code and labels, and keeps the memory.
     pub fn clear(&mut self) {
-        self.code.clear();
+        self.len = 0;
         self.labels.clear();
     }
 
@@ -78,7 +81,10 @@ impl Assembler {
 
     /// Emits a form with a memory operand.
     pub(super) fn emit_mem(&mut self, form: &Form, reg: u8, mem: Mem, extra: u8, imm: u64) {
-        let mem = mem.shortest();
+        let mem = match mem.index {
+            Some(_) => mem.shortest(),
+            None => mem,
+        };
         let mut out = Head::default();
         if mem.gs {
             out.push(0x65);
@@ -134,13 +140,21 @@ impl Assembler {
         }
     }
 
-    /// Appends head and tail by a copy of fixed length, which needs no call.
+    /// Appends head and tail by two copies of fixed length, which need no call.
     #[inline(always)]
     fn append(&mut self, head: &Head, tail: u64, tail_len: u8) {
-        let all = u128::from(head.bits) | u128::from(tail) << (8 * head.len);
-        let end = self.code.len() + head.len as usize + usize::from(tail_len);
-        self.code.extend_from_slice(&all.to_le_bytes());
-        self.code.truncate(end);
+        if self.len + 2 * size_of::<u64>() > self.code.len() {
+            self.grow();
+        }
+        let middle = self.len + head.len as usize;
+        self.code[self.len..self.len + 8].copy_from_slice(&head.bits.to_le_bytes());
+        self.code[middle..middle + 8].copy_from_slice(&tail.to_le_bytes());
+        self.len = middle + usize::from(tail_len);
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.code.resize((2 * self.code.len()).max(4096), 0);
     }
 }
 

@@ -79,7 +79,7 @@ impl Assembler {
     /// # Panics
     /// When the label is bound already or comes from another assembler.
     pub fn bind(&mut self, label: Label) {
-        let here = offset32(self.code.len());
+        let here = offset32(self.len);
         let state = &mut self.labels.0[label.0 as usize];
         let State::Waiting(mut at) = *state else {
             panic!("label {} is bound twice", label.0);
@@ -140,7 +140,7 @@ impl Assembler {
     /// Until then it goes to the next instruction.
     pub fn jmp_patchable(&mut self) -> usize {
         self.jmp_rel32(0);
-        self.code.len() - 4
+        self.len - 4
     }
 
     /// Emits `jcc rel32` to be patched, and gives the offset of its field for [`patch_rel32`].
@@ -148,7 +148,7 @@ impl Assembler {
     /// Until then it goes to the next instruction.
     pub fn jcc_patchable(&mut self, cond: Cond) -> usize {
         self.jcc_rel32(cond, 0);
-        self.code.len() - 4
+        self.len - 4
     }
 
     /// Emits `call rel32` to be patched, and gives the offset of its field for [`patch_rel32`].
@@ -156,7 +156,7 @@ impl Assembler {
     /// Until then it calls the next instruction.
     pub fn call_patchable(&mut self) -> usize {
         self.call_rel32(0);
-        self.code.len() - 4
+        self.len - 4
     }
 
     /// The finished code.
@@ -165,7 +165,7 @@ impl Assembler {
     /// [`AsmError::Unbound`] when a branch still waits for its label.
     pub fn finish(self) -> Result<Vec<u8>, AsmError> {
         self.check_labels()?;
-        Ok(self.code)
+        Ok(self.code().to_vec())
     }
 
     /// Checks that no branch waits for its label.
@@ -186,7 +186,7 @@ impl Assembler {
     fn distance(&self, label: Label, len: u32) -> Option<i32> {
         match self.labels.0[label.0 as usize] {
             State::Bound(target) => {
-                let end = offset32(self.code.len()) + len;
+                let end = offset32(self.len) + len;
                 Some(target.wrapping_sub(end).cast_signed())
             }
             State::Waiting(_) => None,
@@ -195,7 +195,7 @@ impl Assembler {
 
     /// Chains the rel32 field `opcode_len` bytes from here to `label`; returns what the field holds.
     fn wait(&mut self, label: Label, opcode_len: u32) -> i32 {
-        let at = offset32(self.code.len()) + opcode_len;
+        let at = offset32(self.len) + opcode_len;
         let state = &mut self.labels.0[label.0 as usize];
         let previous = match *state {
             State::Waiting(previous) => previous,

@@ -163,8 +163,8 @@ impl Assembler {
         } else {
             self.nop_m32(m);
         }
-        let end = self.code.len();
-        self.code[end - disp_len..].fill(0);
+        let end = self.len;
+        self.code[end - disp_len..end].fill(0);
     }
 
     /// Pads with [`Assembler::nops`] up to a multiple of `to` bytes.

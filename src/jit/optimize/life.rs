@@ -33,8 +33,9 @@ impl Default for Life {
 }
 
 /// Notes the life of each result. `dead` says which registers the code at an address overwrites first; `next` is that
-/// set for what follows the block.
-pub(super) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) {
+/// set for what follows the block. The registers that are returned are overwritten behind the block.
+pub(super) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) -> u32 {
+    let mut overwritten = next;
     let mut lives = [Life::default(); 32];
     let last = items.len().saturating_sub(1);
     for reg in members(next) {
@@ -42,28 +43,35 @@ pub(super) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) {
     }
     for (at, item) in items.iter_mut().enumerate().rev() {
         let op = item.op;
-        if let Some(rd) = op.computes() {
-            item.life = lives[rd.index()];
-        }
+        let begins = Life {
+            last_read: 0,
+            end: at,
+        };
         match op {
+            _ if let Some(rd) = op.computes() => {
+                item.life = std::mem::replace(&mut lives[rd.index()], begins);
+            }
             Op::Branch { target, .. } => {
-                for reg in members(!dead(target) & !1) {
-                    lives[reg.index()] = Life::default();
+                let mut kept = [Life::default(); 32];
+                for reg in members(dead(target)) {
+                    kept[reg.index()] = lives[reg.index()];
                 }
+                lives = kept;
             }
             Op::Jump { target } => {
                 lives = [Life::default(); 32];
-                for reg in members(dead(target)) {
+                let dead = dead(target);
+                for reg in members(dead) {
                     lives[reg.index()].end = at;
+                }
+                if at == last {
+                    overwritten |= dead;
                 }
             }
             _ if op.leaves() => lives = [Life::default(); 32],
             _ => {
                 for reg in members(op.writes()) {
-                    lives[reg.index()] = Life {
-                        last_read: 0,
-                        end: at,
-                    };
+                    lives[reg.index()] = begins;
                 }
             }
         }
@@ -74,6 +82,7 @@ pub(super) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) {
             }
         }
     }
+    overwritten
 }
 
 /// The registers that the instructions of a block overwrite before anything can see them, as a bit each.

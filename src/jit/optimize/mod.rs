@@ -73,7 +73,7 @@ const FAR: usize = 48;
 /// of another region; `next` is that set for what follows the block.
 pub fn optimize(items: &mut [Item], costs: &impl Costs, dead: impl Fn(u32) -> u32, next: u32) {
     skip_one(items);
-    life::find(items, dead, next);
+    let overwritten = life::find(items, dead, next);
     let mut pass = Pass {
         items,
         costs,
@@ -88,7 +88,7 @@ pub fn optimize(items: &mut [Item], costs: &impl Costs, dead: impl Fn(u32) -> u3
     for at in 0..pass.items.len() {
         pass.one(at);
     }
-    pass.close();
+    pass.close(overwritten);
 }
 
 /// A branch over one move at the end of a block becomes a conditional move.
@@ -163,31 +163,38 @@ impl<C: Costs> Pass<'_, C> {
             self.last_seen = at + 1;
         }
         for _ in 0..3 {
-            let joined = self.join(at, op);
-            if joined == op {
-                break;
+            match self.join(at, op) {
+                Some(joined) if joined != op => op = joined,
+                _ => break,
             }
-            op = joined;
             // A replaced operation may have overwritten its own operand: that name means the old value now.
             if !self.replaced.is_empty() {
                 break;
             }
         }
         self.items[at].op = op;
-        for from in std::mem::take(&mut self.replaced).0.into_iter().flatten() {
-            self.replace(from, at);
+        if !self.replaced.is_empty() {
+            for from in std::mem::take(&mut self.replaced).0.into_iter().flatten() {
+                self.replace(from, at);
+            }
         }
         self.read |= op.uses();
-        for reg in members(op.writes()) {
-            self.overwrite(reg, at);
-            self.items[at].before = self.written[reg.index()];
-            self.written[reg.index()] = at + 1;
-            self.defined[reg.index()] = (op.computes() == Some(reg)).then_some(at);
-            self.read &= !(1 << reg.index());
+        match op.computes() {
+            Some(rd) => self.write(rd, at, Some(at)),
+            None => members(op.writes()).for_each(|reg| self.write(reg, at, None)),
         }
         if op.leaves() {
             self.last_leave = at + 1;
         }
+    }
+
+    /// The operation at `at` writes `reg`, and `defined` is the one that computes it.
+    fn write(&mut self, reg: Reg, at: usize, defined: Option<usize>) {
+        self.overwrite(reg, at);
+        self.items[at].before = self.written[reg.index()];
+        self.written[reg.index()] = at + 1;
+        self.defined[reg.index()] = defined;
+        self.read &= !(1 << reg.index());
     }
 
     /// `reg` is about to be written: what computed it, if nobody read it, need not have.
@@ -205,11 +212,11 @@ impl<C: Costs> Pass<'_, C> {
     }
 
     /// The block ends: what is overwritten behind it, and read by nobody, need not be computed.
-    fn close(&mut self) {
+    fn close(&mut self, overwritten: u32) {
         let Some(last) = self.items.len().checked_sub(1) else {
             return;
         };
-        for reg in Reg::all() {
+        for reg in members(overwritten) {
             if let Some(from) = self.defined[reg.index()]
                 && self.items[from].life.end == last
                 && self.unread(reg)
@@ -353,9 +360,9 @@ impl<C: Costs> Pass<'_, C> {
         None
     }
 
-    /// The operation that does the same as `op`, joined with what computed its operands.
-    fn join(&mut self, at: usize, op: Op) -> Op {
-        match op {
+    /// The operation that does the same as `op`, joined with what computed its operands, if it is one that can be.
+    fn join(&mut self, at: usize, op: Op) -> Option<Op> {
+        Some(match op {
             Op::Alu { op, rd, a, b } => {
                 self.alu(at, op, rd, self.original(a), self.original_operand(b))
             }
@@ -378,8 +385,8 @@ impl<C: Costs> Pass<'_, C> {
                 let address = self.address(at, address, src);
                 Op::Store { op, src, address }
             }
-            other => other,
-        }
+            _ => return None,
+        })
     }
 
     fn alu(&mut self, at: usize, op: AluOp, rd: Reg, a: Reg, b: Operand) -> Op {
