@@ -1,7 +1,7 @@
 //! Emitted code: what each guest sequence becomes on each host, and what no emitted code may contain.
 //!
-//! Runs on every host, since emitters do. `RVJIT_BLESS=1` rewrites `tests/golden/idioms-*.txt`: a change in generated code
-//! is then seen in the difference.
+//! Runs on every host, since emitters do. `RVJIT_BLESS=1` rewrites `tests/golden/idioms-*.txt`: a change in generated
+//! code is then seen in the difference.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot read its input has failed"

@@ -1,5 +1,5 @@
-//! What can be seen of a run: reports, statistics, traces, dumps, profiles. Each option on each engine that it concerns:
-//! what it says and where, its JSON read back, its errors.
+//! What can be seen of a run: reports, statistics, traces, dumps, profiles. Each option on each engine that it
+//! concerns: what it says and where, its JSON read back, its errors.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot read its input has failed"

@@ -1,4 +1,5 @@
-//! `rvjit completions` and `rvjit man`: made from the definition of the command line, so that they cannot be out of date.
+//! `rvjit completions` and `rvjit man`: made from the definition of the command line, so that they cannot be out of
+//! date.
 
 use super::args::Cli;
 use super::{Failure, print};

@@ -1,8 +1,8 @@
 //! Files that are written when a run has ended.
 //!
-//! The guest may have been granted the directory that they are in, and nothing it does there may lead us elsewhere: where
-//! a file goes is looked up before the guest runs, symbolic links and all, and from then on held as an open directory. A
-//! file is made beside its place and moved there, so that a full disk costs nobody what was there before.
+//! The guest may have been granted the directory that they are in, and nothing it does there may lead us elsewhere:
+//! where a file goes is looked up before the guest runs, symbolic links and all, and from then on held as an open
+//! directory. A file is made beside its place and moved there, so that a full disk costs nobody what was there before.
 
 use super::Failure;
 use cap_std::ambient_authority;

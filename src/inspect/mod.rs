@@ -1,4 +1,5 @@
-//! What can be said of a program without running it: its functions, their host code, what it needs, whether it will run.
+//! What can be said of a program without running it: its functions, their host code, what it needs, whether it will
+//! run.
 //!
 //! Everything here only reads. `cli` shows it.
 

@@ -1,6 +1,7 @@
 //! Emitted code as a relocatable ELF file for its host, for `objdump` and whatever else reads object files.
 //!
-//! All code is in `.text` at the offsets that listings show; nothing in it needs relocation, because every branch is inside.
+//! All code is in `.text` at the offsets that listings show; nothing in it needs relocation, because every branch is
+//! inside.
 
 use super::functions::Function;
 use crate::jit::ahead::{Ahead, Host};

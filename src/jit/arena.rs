@@ -4,11 +4,11 @@
 //! table takes a guest pc to host code. Its sparse form has a slot for every 32-bit value of `ror pc, 2`: 32 GiB of
 //! address space of which only the pages in use cost memory. Misaligned targets land in the upper three quarters, which
 //! cannot be read: the jump itself faults, and is interpreted. The empty slots of a guest page that code was made from
-//! lead to a stub, which leaves; those of other pages are 0, and the fault of having jumped there is a miss as well, but
-//! costs microseconds. The direct form has a slot for every value of pc, so that the index costs nothing; a quarter of
-//! it is in use, and a misaligned target finds an empty slot. Its empty slots are all 0, because the way out must know
-//! the jump, and not only the target. The hashed form needs neither much address space nor signals: 2^15 slots of (pc, host address), checked
-//! by the code.
+//! lead to a stub, which leaves; those of other pages are 0, and the fault of having jumped there is a miss as well,
+//! but costs microseconds. The direct form has a slot for every value of pc, so that the index costs nothing; a quarter
+//! of it is in use, and a misaligned target finds an empty slot. Its empty slots are all 0, because the way out must
+//! know the jump, and not only the target. The hashed form needs neither much address space nor signals: 2^15 slots of
+//! (pc, host address), checked by the code.
 #![expect(unsafe_code, reason = "emitted code reads and writes this memory")]
 
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};

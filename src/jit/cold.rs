@@ -1,8 +1,9 @@
 //! Code that is executed a few times only: interpreted, block by block, and translated once that was not so.
 //!
 //! Translating an instruction costs as much as interpreting it ten to twenty times, and most code of most programs is
-//! executed less often than that. So the places are counted that jumps and taken branches lead to, and a place gets code
-//! when its count is full: back-edges are among them, so a loop is never interpreted for long. Where there is code, it is entered, so what calls cold code goes on fast behind it.
+//! executed less often than that. So the places are counted that jumps and taken branches lead to, and a place gets
+//! code when its count is full: back-edges are among them, so a loop is never interpreted for long. Where there is
+//! code, it is entered, so what calls cold code goes on fast behind it.
 
 use super::backend::Backend;
 use super::cache::is_fence_i;

@@ -3,10 +3,10 @@
 //!
 //! Faults stay exact. A pair stands in the place of its first access, and moves the second up past operations that
 //! neither access memory nor leave: where it faults, the interpreter executes the first access alone, or both where
-//! they are neighbours. A pair of stores may fault half-way over a page's end, with the lower word written: so the lower
-//! must be the guest's first, which is then written again; or the pair is on the stack, which is aligned in every program that
-//! follows the ABI, where no page ends inside. An addition that moved past an access is [`Item::deferred`] there: to be done before
-//! the interpreter takes over, or undone.
+//! they are neighbours. A pair of stores may fault half-way over a page's end, with the lower word written: so the
+//! lower must be the guest's first, which is then written again; or the pair is on the stack, which is aligned in every
+//! program that follows the ABI, where no page ends inside. An addition that moved past an access is [`Item::deferred`]
+//! there: to be done before the interpreter takes over, or undone.
 
 use super::op::{Address, Joint, Op, Operand};
 use super::optimize::Costs;

@@ -1,10 +1,9 @@
 //! Who called whom: the call stack of a guest that has stopped.
 //!
 //! Four ways up, the surest first: DWARF's call frame information; the chain of frame pointers, where it is one; what
-//! the function's first instructions do to the stack pointer; and
-//! a search of the stack for words that are return addresses, which means that they point behind a call. Of those found by
-//! searching, the ones whose call goes to the function that must have been called are preferred. Only the first way is exact, so
-//! each frame says how it was found.
+//! the function's first instructions do to the stack pointer; and a search of the stack for words that are return
+//! addresses, which means that they point behind a call. Of those found by searching, the ones whose call goes to the
+//! function that must have been called are preferred. Only the first way is exact, so each frame says how it was found.
 
 use super::cfi::{CallFrames, Step};
 use crate::elf::{Image, Layout};

@@ -1,7 +1,7 @@
 //! Where a program spends its time: call stacks, taken by a timer of processor time or every so many instructions.
 //!
-//! The timer changes nothing of the run. Counting instructions makes a profile repeat exactly, on every engine and host;
-//! the program's own counters then count, too.
+//! The timer changes nothing of the run. Counting instructions makes a profile repeat exactly, on every engine and
+//! host; the program's own counters then count, too.
 
 use super::backtrace::{Found, Unwinder};
 use super::names::demangle;

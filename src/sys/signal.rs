@@ -1,9 +1,9 @@
 //! Signals in emitted code: SIGSEGV and SIGBUS become a return from the code, and a kick makes it return.
 //!
-//! The handler does one thing. Where the fault happened in the code that [`enter`](FaultGuard) is running on this thread,
-//! it notes the host pc and continues at the code's way out; what the fault means is found out afterwards, in ordinary
-//! Rust. It touches only memory that was prepared for it, takes no locks and allocates nothing. Other faults go to
-//! whoever handled them before.
+//! The handler does one thing. Where the fault happened in the code that [`enter`](FaultGuard) is running on this
+//! thread, it notes the host pc and continues at the code's way out; what the fault means is found out afterwards, in
+//! ordinary Rust. It touches only memory that was prepared for it, takes no locks and allocates nothing. Other faults
+//! go to whoever handled them before.
 #![expect(
     unsafe_code,
     reason = "signal handlers are installed and run through C interfaces"

@@ -1,4 +1,5 @@
-//! Joined accesses where they may go wrong: at a page's end, and at the end of the address space, every offset by turns.
+//! Joined accesses where they may go wrong: at a page's end, and at the end of the address space, every offset by
+//! turns.
 
 use crate::generate::{CODE, DATA, DATA_LEN, Program};
 use crate::{PAGES, differences, hold_identity, listing, new_memory, run};

@@ -1,7 +1,7 @@
 //! Random programs on the interpreter and on the JIT: registers, pc, the reason for stopping and memory must agree.
 //!
-//! `RVJIT_SEED` sets the first seed and `RVJIT_PROGRAMS` how many follow. A failure prints the seed, the guest code, the
-//! host code and the first difference.
+//! `RVJIT_SEED` sets the first seed and `RVJIT_PROGRAMS` how many follow. A failure prints the seed, the guest code,
+//! the host code and the first difference.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #![expect(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
 //! Labels for branches within one `Assembler`, and changing the displacement of a branch that is emitted already.
 //!
-//! The branches that wait for a label are a list threaded through one vector, so that binding costs only what it patches.
+//! The branches that wait for a label are a list threaded through one vector, so that binding costs only what it
+//! patches.
 
 use super::Assembler;
 use super::offset::{Disp, Disp14, Disp19, Disp26, TestBit};

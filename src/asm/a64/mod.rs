@@ -1,9 +1,9 @@
 //! The ARM64 assembler and disassembler.
 //!
-//! `alu`, `mem` and `flow` are tables with one row an instruction, in the Arm ARM's notation; a row is both the method of
-//! [`Assembler`] and the text, so they cannot disagree. Operands are types: one that may not fit is made by a constructor
-//! that says so, and no method can encode anything but what it was given. The text is GNU objdump's, preferred aliases
-//! included; `tests/golden/a64.txt` has been compared with it.
+//! `alu`, `mem` and `flow` are tables with one row an instruction, in the Arm ARM's notation; a row is both the method
+//! of [`Assembler`] and the text, so they cannot disagree. Operands are types: one that may not fit is made by a
+//! constructor that says so, and no method can encode anything but what it was given. The text is GNU objdump's,
+//! preferred aliases included; `tests/golden/a64.txt` has been compared with it.
 //!
 //! A new instruction is a row, in front of what it is an alias of, and a few lines in `tests`.
 

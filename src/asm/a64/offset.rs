@@ -1,4 +1,5 @@
-//! Offsets of loads and stores and displacements of branches, in bytes, each with the range and alignment it can encode.
+//! Offsets of loads and stores and displacements of branches, in bytes, each with the range and alignment it can
+//! encode.
 
 use super::operand::{Codec, Gpr, W, X};
 use std::marker::PhantomData;

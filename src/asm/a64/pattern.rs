@@ -1,8 +1,9 @@
 //! Instruction words in the notation of the Arm ARM, parsed while compiling.
 //!
-//! A pattern is 32 cells from bit 31 down: `0` and `1` are fixed, a lower-case letter names a field, spaces are ignored.
-//! A letter with several runs names one value encoded in each of them (`nnnnn … nnnnn`: the same register twice; `s`: the
-//! width of the registers). A run of the same letter in upper case holds the low bits of a split field (ADR's `immlo`).
+//! A pattern is 32 cells from bit 31 down: `0` and `1` are fixed, a lower-case letter names a field, spaces are
+//! ignored. A letter with several runs names one value encoded in each of them (`nnnnn … nnnnn`: the same register
+//! twice; `s`: the width of the registers). A run of the same letter in upper case holds the low bits of a split field
+//! (ADR's `immlo`).
 
 /// The 32 cells of an instruction word.
 #[derive(Debug, Clone, Copy)]

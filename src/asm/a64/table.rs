@@ -1,14 +1,15 @@
 //! What one row of the instruction tables becomes: a method of `Assembler`, and a [`Row`] for the disassembler.
 //!
-//! A row reads `name<R>(role letter: Type, …) "pattern" "text";`. The letter is the field's in the pattern and the operand's
-//! in the text. `<R>` makes two instructions, for `W` and `X`; the letter `s` is then the register width.
+//! A row reads `name<R>(role letter: Type, …) "pattern" "text";`. The letter is the field's in the pattern and the
+//! operand's in the text. `<R>` makes two instructions, for `W` and `X`; the letter `s` is then the register width.
 //! * roles: `wr`, `rd`, `rw` for registers written, read or both, `im` for what is not a register;
-//! * types: `T` is passed and encoded as itself, `T as C` is passed as `T` and encoded and printed by the codec `C`, `@R` is a
-//!   register where 31 means sp;
+//! * types: `T` is passed and encoded as itself, `T as C` is passed as `T` and encoded and printed by the codec `C`,
+//!   `@R` is a register where 31 means sp;
 //! * `+ wr 30` after the text: a register used without a field.
 //!
-//! The first row that matches a word prints it, so a preferred alias stands before the instruction it is an alias of. A row
-//! fails to compile if its pattern is not 32 bits, a letter has no operand, or an operand's width is not its field's.
+//! The first row that matches a word prints it, so a preferred alias stands before the instruction it is an alias of. A
+//! row fails to compile if its pattern is not 32 bits, a letter has no operand, or an operand's width is not its
+//! field's.
 
 use super::operand::{Class, Codec};
 use super::pattern::{Field, Pattern};

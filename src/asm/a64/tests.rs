@@ -1,7 +1,7 @@
 //! Golden rows: what the assembler emits and how it reads, `hex<TAB>text`, in `tests/golden/a64.txt`.
 //!
-//! Row n is at address `BASE + 4 * n`. `scripts/check-encodings.sh` compares the file with GNU objdump; here the assembler
-//! and the disassembler are compared with the file. `RVJIT_BLESS=1` rewrites it.
+//! Row n is at address `BASE + 4 * n`. `scripts/check-encodings.sh` compares the file with GNU objdump; here the
+//! assembler and the disassembler are compared with the file. `RVJIT_BLESS=1` rewrites it.
 
 use super::*;
 use std::collections::HashSet;

@@ -1,11 +1,12 @@
 //! The ARM64 backend: guest operations to A64 instructions.
 //!
 //! `regs` says where guest registers live, `lower` lowers operations, `memory` loads and stores, `stubs` has the way in
-//! and out. Invariant of the identity placement, where a home is used as a host address: the upper 32 bits of every home
-//! are zero, because every write to one is a 32-bit write or a right shift by 32. An access that changes its base may
-//! leave one that is off by less than a guard's size, at either end of the 4 GiB: the next access through it faults then, is
-//! interpreted with its lower half, and on the way back all homes are loaded. And the home of ra has any upper half, since `adr`
-//! makes return addresses: it is truncated before it is used as an address. The other placements do not rely on it.
+//! and out. Invariant of the identity placement, where a home is used as a host address: the upper 32 bits of every
+//! home are zero, because every write to one is a 32-bit write or a right shift by 32. An access that changes its base
+//! may leave one that is off by less than a guard's size, at either end of the 4 GiB: the next access through it faults
+//! then, is interpreted with its lower half, and on the way back all homes are loaded. And the home of ra has any upper
+//! half, since `adr` makes return addresses: it is truncated before it is used as an address. The other placements do
+//! not rely on it.
 
 mod costs;
 mod flags;

@@ -1,7 +1,8 @@
 //! Where guest registers live on ARM64.
 //!
-//! 25 of the 31 have a home, and one more under the identity placement, which needs no base. Not to be had are x18 (the platform's), x27 and x28 (memory base and arena), x16, x17 and
-//! x30 (scratch; `bl` to the exit stub writes x30), and sp.
+//! 25 of the 31 have a home, and one more under the identity placement, which needs no base. Not to be had are x18 (the
+//! platform's), x27 and x28 (memory base and arena), x16, x17 and x30 (scratch; `bl` to the exit stub writes x30), and
+//! sp.
 
 use crate::asm::a64::{W, X};
 use crate::memory::Placement;
