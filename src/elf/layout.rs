@@ -78,9 +78,12 @@ fn map_load_addresses(image: &Image, memory: &mut Memory) -> Result<Vec<Range<u6
             continue;
         }
         let rom = u64::from(segment.paddr)..end;
-        let collides =
-            |s: &Segment| u64::from(s.vaddr) < rom.end && rom.start < s.end() && s.memsz > 0;
-        if image.segments.iter().any(collides) {
+        // Segments are apart, and by address: of those that begin below, the last ends highest.
+        let below = image
+            .segments
+            .partition_point(|s| u64::from(s.vaddr) < rom.end);
+        let nearest = image.segments[..below].last();
+        if nearest.is_some_and(|s| rom.start < s.end()) {
             continue;
         }
         memory.map(segment.paddr, data.len() as u64, Permissions::R)?;
@@ -112,13 +115,19 @@ fn map_ram(image: &Image, memory: &mut Memory) -> Result<Option<Range<u64>>, Loa
 fn place_stack(taken: &[Range<u64>], size: u32) -> Option<Range<u32>> {
     let page = u64::from(PAGE_SIZE);
     let need = u64::from(size.max(1)).next_multiple_of(page) + 2 * page;
+    let mut taken = taken.to_vec();
+    taken.sort_by_key(|t| t.start);
     let highest_end = |limit: u64| {
-        // A best place ends at the limit or directly below something.
-        std::iter::once(limit)
-            .chain(taken.iter().map(|t| t.start))
-            .filter(|&end| end <= limit && end >= STACK_LOWEST + need)
-            .filter(|&end| !taken.iter().any(|t| t.start < end && end - need < t.end))
-            .max()
+        let (mut lowest, mut highest) = (STACK_LOWEST, None);
+        // What is free ends at the limit or directly below something.
+        for t in taken.iter().chain([&(limit..limit)]) {
+            let end = t.start.min(limit);
+            if end >= lowest + need {
+                highest = Some(end);
+            }
+            lowest = lowest.max(t.end);
+        }
+        highest
     };
     let end = STACK_TOPS.into_iter().find_map(highest_end)?;
     let start = u32::try_from(end - need + page).ok()?;
@@ -167,13 +176,19 @@ mod tests {
     fn the_stack_goes_as_high_as_it_can() {
         const MIB: u32 = 1 << 20;
         let below_2g = Some((0x7fef_f000, 0x7fff_f000));
-        let rows: [Row; 7] = [
+        let rows: [Row; 8] = [
             (&[], MIB, below_2g),
             (&[(0x8000_0000, 0x8000_1000)], MIB, below_2g),
             (
                 &[(0x7fff_f000, 0x8000_1000)],
                 MIB,
                 Some((0x7fef_e000, 0x7fff_e000)),
+            ),
+            // In any order.
+            (
+                &[(0x7fff_f000, 0x8000_1000), (0x1_0000, 0x7ff0_0000)],
+                MIB - 0x3000,
+                Some((0x7ff0_1000, 0x7fff_e000)),
             ),
             // Nothing is free below 2 GiB.
             (
