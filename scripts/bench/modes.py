@@ -90,8 +90,8 @@ def short_total(runner, options):
     native = totals[NATIVE.name]
     rows = [[name, number(t * 1e3, 1), number(t / native)] for name, t in totals.items()]
     text = (
-        f"{len(chosen)} short runs (2 to 6 million guest instructions each) as whole processes: "
-        f"the sum of the best user and system times.\n\n"
+        f"{len(chosen)} short runs (2 to 9 million guest instructions each; nqueens takes 52, lua 120) as whole "
+        f"processes: the sum of the best user and system times.\n\n"
     )
     return text + table(["engine", "total ms", "/ native"], rows), totals
 

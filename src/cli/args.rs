@@ -133,13 +133,14 @@ Exit status: the program's own, or
   125  an error of rvjit itself, or of its command line
   126  the file cannot be run
   127  the file is not found
-  130  interrupted
+  130  interrupted: Ctrl-C, SIGTERM
   132  illegal instruction
   133  breakpoint
   135  misaligned jump, or access with --strict-align
   137  out of memory pages
   139  memory fault
-  152  --max-insns is reached";
+  152  --max-insns is reached
+  128 + N: it sent itself signal N (134 is abort), or 141: nobody reads its output";
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EngineArg(pub(super) EngineKind);

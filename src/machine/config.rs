@@ -57,7 +57,8 @@ pub struct MachineConfig {
     pub stack_size: u32,
     /// Bytes for translated code; `None` leaves it to the engine.
     pub code_cache: Option<usize>,
-    /// How often code is interpreted before it is translated, 0 for never; `None` leaves it to the engine.
+    /// How often code is interpreted before it is translated; with 0 it is translated at once. `None` leaves it to the
+    /// engine.
     pub hot: Option<u8>,
     /// Whether a misaligned access is a fault. Only the paged placement has this.
     pub strict_align: bool,

@@ -2,7 +2,7 @@
 //!
 //! A path is matched with a grant by its names, but a symbolic link of one grant, or `..` behind one, may lead into the
 //! host directory of another. Where that one is read-only, the path is followed here as the host would follow it, and
-//! what it leads to counts as part of the innermost directory.
+//! what it leads to may not be changed: nor, on that way, what was granted for writing inside the read-only one.
 
 use cap_std::fs::Dir;
 use std::ffi::{OsStr, OsString};
