@@ -226,6 +226,27 @@ fn no_file_is_lost_to_an_output() {
     }
 }
 
+/// A disk that is full, or a limit of file sizes: what was there before is there still, and nothing else.
+#[test]
+fn a_file_that_cannot_be_written_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("report");
+    fs::write(&path, "precious").unwrap();
+    let rvjit = rvjit_process();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 0; trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(rvjit.get_program())
+        .args(rvjit.get_args())
+        .arg("--report")
+        .args([&path, &fixtures().join("hello.elf")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
+    assert_one_line(&output, "a limit of file sizes");
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
 /// What the guest wrote stays, also where both go to the same file.
 #[test]
 fn outputs_may_go_to_standard_output() {

@@ -6,7 +6,7 @@
 
 use super::Failure;
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -170,38 +170,32 @@ fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         None => Err(error),
     };
     // The file may be writable where its directory is not, or be mounted by itself, as containers do.
-    let beside = match write_beside(folder, bytes, before.as_ref()) {
-        Ok(beside) => beside,
-        Err(error) if error.kind() == ErrorKind::StorageFull => return Err(error),
+    let (beside, mut file) = match create_beside(folder) {
+        Ok(created) => created,
         Err(error) => return in_place(error),
     };
-    folder.rename(&beside, folder, name).or_else(|error| {
+    let permissions = before.as_ref().map(Metadata::permissions);
+    let written = permissions
+        .map_or(Ok(()), |permissions| file.set_permissions(permissions))
+        .and_then(|()| file.write_all(bytes));
+    let moved = written.map(|()| folder.rename(&beside, folder, name));
+    if !matches!(moved, Ok(Ok(()))) {
         // Nobody can be told when that fails, too.
         let _ = folder.remove_file(&beside);
-        in_place(error)
-    })
+    }
+    moved?.or_else(in_place)
 }
 
-/// Writes a new file and returns its name. It has the permissions of the one that it is to replace.
-fn write_beside(folder: &Dir, bytes: &[u8], before: Option<&Metadata>) -> io::Result<String> {
+/// A new file and its name.
+fn create_beside(folder: &Dir) -> io::Result<(String, File)> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     for number in 0..MOST_NAMES {
         let name = format!(".rvjit-{}-{number}", std::process::id());
-        let mut file = match folder.open_with(&name, &options) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-            file => file?,
-        };
-        let permissions = before.map(Metadata::permissions);
-        let written = permissions
-            .map_or(Ok(()), |permissions| file.set_permissions(permissions))
-            .and_then(|()| file.write_all(bytes));
-        if let Err(error) = written {
-            // Nobody can be told when that fails, too.
-            let _ = folder.remove_file(&name);
-            return Err(error);
+        match folder.open_with(&name, &options) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            file => return file.map(|file| (name, file)),
         }
-        return Ok(name);
     }
     Err(ErrorKind::AlreadyExists.into())
 }
