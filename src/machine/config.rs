@@ -124,6 +124,8 @@ pub enum MachineError {
     NoJit,
     /// The host refuses what the JIT needs.
     JitRefused(io::Error),
+    /// The host refuses what a time limit needs.
+    TimeLimit(io::Error),
     /// Strict alignment was asked for together with this placement.
     StrictAlign(Placement),
 }
@@ -140,6 +142,7 @@ impl MachineError {
             | MachineError::Syscalls(_)
             | MachineError::NoJit
             | MachineError::JitRefused(_)
+            | MachineError::TimeLimit(_)
             | MachineError::StrictAlign(_) => exit_status::OWN_ERROR,
         }
     }
@@ -155,6 +158,9 @@ impl fmt::Display for MachineError {
             MachineError::NoJit => write!(f, "there is no jit for this host; use --engine interp"),
             MachineError::JitRefused(source) => {
                 write!(f, "the host refuses what the jit needs: {source}")
+            }
+            MachineError::TimeLimit(source) => {
+                write!(f, "the host refuses what a time limit needs: {source}")
             }
             MachineError::StrictAlign(placement) => write!(
                 f,

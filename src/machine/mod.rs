@@ -3,6 +3,7 @@
 //! Engines run guest code and stop; what a stop means is decided here, so that engines cannot differ in it: system
 //! calls, semihosting, `tohost`, limits. Several machines can exist in one process.
 
+mod alarm;
 mod config;
 mod exit;
 mod observed;
@@ -16,15 +17,13 @@ use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
-use crate::sys::signal::Thread;
 use crate::syscall::{Outcome, SyscallConfig, Syscalls};
+use alarm::Alarm;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// Where [`Machine::call`] makes a function return to: in page 0, where nothing else can be.
 const RETURN_ADDRESS: u32 = 0xff0;
@@ -38,8 +37,6 @@ const RA: usize = 1;
 const SP: usize = 2;
 const GP: usize = 3;
 const A0: usize = 10;
-/// Time between two kicks of a thread that is to stop.
-const KICK_INTERVAL: Duration = Duration::from_millis(5);
 /// Registers that arguments are passed in: a0 to a7.
 const ARGUMENT_REGISTERS: usize = 8;
 
@@ -52,7 +49,7 @@ pub struct Machine {
     engine: Box<dyn Engine>,
     syscalls: Syscalls,
     budget: Budget,
-    timeout: Option<Duration>,
+    alarm: Option<Alarm>,
     stop: Arc<AtomicBool>,
     call_time: Option<CallTime>,
 }
@@ -133,6 +130,8 @@ impl Machine {
             stat_layout: config.stat_layout,
             stop_requested: Some(Arc::clone(&config.stop)),
         })?;
+        let alarm = |limit| Alarm::new(limit, Arc::clone(&config.stop));
+        let alarm = config.timeout.map(alarm).transpose();
         Ok(Machine {
             image,
             layout,
@@ -143,7 +142,7 @@ impl Machine {
             budget: config
                 .max_insns
                 .map_or(Budget::Unlimited, Budget::Instructions),
-            timeout: config.timeout,
+            alarm: alarm.map_err(MachineError::TimeLimit)?,
             stop: config.stop,
             call_time: None,
         })
@@ -156,32 +155,17 @@ impl Machine {
 
     /// Ends what `run` does when the time limit is reached.
     fn within_time(&mut self, run: impl FnOnce(&mut Machine) -> Exit) -> Exit {
-        let Some(timeout) = self.timeout else {
+        let Some(alarm) = self.alarm.take() else {
             return run(self);
         };
-        let (done, waiting) = channel::<()>();
-        let timed_out = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let (stop, timed_out) = (Arc::clone(&self.stop), &timed_out);
-            let runner = Thread::current();
-            scope.spawn(move || {
-                let mut wait = timeout;
-                while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                    timed_out.store(true, Ordering::Release);
-                    stop.store(true, Ordering::Release);
-                    // A kick is lost on a thread that is just about to enter the code, so it is repeated.
-                    runner.kick();
-                    wait = KICK_INTERVAL;
-                }
-            });
-            let exit = run(self);
-            drop(done);
-            if exit == Exit::Interrupted && timed_out.load(Ordering::Acquire) {
-                Exit::Timeout
-            } else {
-                exit
-            }
-        })
+        alarm.start();
+        let exit = run(self);
+        let rang = alarm.end();
+        self.alarm = Some(alarm);
+        match exit {
+            Exit::Interrupted if rang => Exit::Timeout,
+            other => other,
+        }
     }
 
     fn run_to_end(&mut self) -> Exit {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::syscall::Stream;
+use std::time::Duration;
 
 fn fixture(name: &str, config: MachineConfig) -> Machine {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
