@@ -18,6 +18,7 @@ pub use scalar::Scalar;
 pub use table::{IDENTITY_LOWEST, PAGED_MOST_PAGES, Table};
 
 use supply::Supply;
+use table::{CODE, WATCHED};
 
 /// Bytes of a guest page.
 pub const PAGE_SIZE: u32 = 4096;
@@ -25,6 +26,9 @@ pub const PAGE_SIZE: u32 = 4096;
 pub const PAGE_SHIFT: u32 = 12;
 /// Pages of the guest's address space.
 pub const PAGE_COUNT: u32 = 1 << 20;
+
+/// The most stores to pages of code that are kept apart.
+const MOST_CODE_WRITES: usize = 1024;
 
 /// A guest store to a page from which code was translated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,26 +314,24 @@ impl Memory {
     /// Write-protects a page that code was translated from: stores to it are noted in [`Memory::take_code_writes`],
     /// and emitted stores to it fail over to the slow path.
     pub fn protect_code(&mut self, page: u32) {
-        self.supply.set_code(page, true);
+        self.supply.set(page, CODE, true);
     }
 
     /// Ends what [`Memory::protect_code`] began.
     pub fn unprotect_code(&mut self, page: u32) {
-        if self.watch.map(|addr| addr >> PAGE_SHIFT) != Some(page) {
-            self.supply.set_code(page, false);
-        }
+        self.supply.set(page, CODE, false);
     }
 
-    /// Watches the word at this address: [`Memory::watch_hit`] tells of writes to it. Its page is treated as code is,
-    /// so that no store to it goes unseen and nothing else costs more.
+    /// Watches the word at this address: [`Memory::watch_hit`] tells of writes to it. Its page cannot be
+    /// written by emitted code, so that no store to it goes unseen and nothing else costs more.
     pub fn set_watch(&mut self, addr: Option<u32>) {
         if let Some(old) = self.watch.take() {
-            self.supply.set_code(old >> PAGE_SHIFT, false);
+            self.supply.set(old >> PAGE_SHIFT, WATCHED, false);
         }
         self.watch = addr;
         self.watch_hit = false;
         if let Some(new) = addr {
-            self.supply.set_code(new >> PAGE_SHIFT, true);
+            self.supply.set(new >> PAGE_SHIFT, WATCHED, true);
         }
     }
 
@@ -376,14 +378,33 @@ impl Memory {
         }
         let first = addr >> PAGE_SHIFT;
         let pages = ((addr % PAGE_SIZE) as u64 + u64::from(len)).div_ceil(u64::from(PAGE_SIZE));
-        let touches_code = (0..pages)
-            .map(|n| first.wrapping_add(u32::try_from(n).unwrap_or(0)) % PAGE_COUNT)
-            .any(|page| self.supply.is_code(page));
-        if touches_code {
-            self.code_writes.push(CodeWrite { addr, len });
+        let touches = |flag| {
+            (0..pages)
+                .map(|n| first.wrapping_add(u32::try_from(n).unwrap_or(0)) % PAGE_COUNT)
+                .any(|page| self.supply.has(page, flag))
+        };
+        let (code, watched) = (touches(CODE), touches(WATCHED));
+        if code {
+            self.note(CodeWrite { addr, len });
+        }
+        if watched {
             self.watch_hit |= self.watch.is_some_and(|watch| {
                 watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4
             });
+        }
+    }
+
+    /// Nobody takes them while instructions are stepped over: then the last one comes to cover all that follow.
+    fn note(&mut self, write: CodeWrite) {
+        let full = self.code_writes.len() >= MOST_CODE_WRITES;
+        match self.code_writes.last_mut() {
+            Some(last) if full => {
+                let end = |write: CodeWrite| u64::from(write.addr) + u64::from(write.len);
+                let (addr, end) = (last.addr.min(write.addr), end(*last).max(end(write)));
+                let len = u32::try_from(end - u64::from(addr)).unwrap_or(u32::MAX);
+                *last = CodeWrite { addr, len };
+            }
+            _ => self.code_writes.push(write),
         }
     }
 

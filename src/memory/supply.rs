@@ -8,7 +8,7 @@
 //!
 //! Invariants: page 0 is never mapped; never more than the limit's pages are `RESIDENT`.
 
-use super::table::{CODE, EXECUTE, MAPPED, READ, RESIDENT, Table, WRITE};
+use super::table::{EXECUTE, MAPPED, READ, RESIDENT, Table, WRITE};
 use super::{
     Access, FaultKind, IDENTITY_LOWEST, MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement,
 };
@@ -296,13 +296,14 @@ impl Supply {
         (page - before, pages)
     }
 
-    pub(super) fn is_code(&self, page: u32) -> bool {
-        self.table.flags(page) & CODE != 0
+    pub(super) fn has(&self, page: u32, flag: u8) -> bool {
+        self.table.flags(page) & flag != 0
     }
 
-    /// Nothing where the page is not mapped: there is nothing to protect, and mapping begins with clean flags.
-    pub(super) fn set_code(&mut self, page: u32, code: bool) {
-        let new = |flags| if code { flags | CODE } else { flags & !CODE };
+    /// Sets or clears `CODE` or `WATCHED`. Nothing where the page is not mapped: there is nothing to protect, and mapping
+    /// begins with clean flags.
+    pub(super) fn set(&mut self, page: u32, flag: u8, on: bool) {
+        let new = |flags| if on { flags | flag } else { flags & !flag };
         let old = self.table.flags(page);
         if new(old) != old && old & MAPPED != 0 {
             let changed = self.table.change(page, 1, |_, flags| new(flags));

@@ -1,11 +1,11 @@
 //! The page table and the memory behind it: what is where for each [`Placement`], and all that is unsafe about it.
 //!
-//! One byte of flags a page is the truth: the guest's permissions, whether the page has memory (`RESIDENT`) and whether
-//! code was translated from it (`CODE`). What emitted code uses follows from the flags: two tables of page numbers in
+//! One byte of flags a page is the truth: the guest's permissions, whether the page has memory (`RESIDENT`), whether
+//! code was translated from it (`CODE`) and whether a word of it is watched (`WATCHED`). What emitted code uses follows from the flags: two tables of page numbers in
 //! the pool for the paged placement, the host's page protection for the others.
 //!
 //! Invariants: a page is `RESIDENT` only while mapped; emitted code can read a page exactly when it is `RESIDENT` (all
-//! mapped pages are readable), and write it exactly when it is also writable and not `CODE`; a page that stops being
+//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED`; a page that stops being
 //! `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in [`Table::change`] and
 //! [`Table::clear`] only, and where the host refuses a change, the flags stay as they were.
 #![expect(
@@ -23,6 +23,7 @@ pub(super) const EXECUTE: u8 = 4;
 pub(super) const MAPPED: u8 = READ | WRITE | EXECUTE;
 pub(super) const RESIDENT: u8 = 8;
 pub(super) const CODE: u8 = 16;
+pub(super) const WATCHED: u8 = 32;
 
 /// The most pages of the paged placement: its table entries have 16 bits, and 0 means "none".
 pub const PAGED_MOST_PAGES: u32 = u16::MAX as u32;
@@ -291,7 +292,7 @@ impl Table {
         let allowed = |flags: u8| {
             if flags & RESIDENT == 0 {
                 Protection::None
-            } else if flags & WRITE != 0 && flags & CODE == 0 {
+            } else if flags & WRITE != 0 && flags & (CODE | WATCHED) == 0 {
                 Protection::ReadWrite
             } else {
                 Protection::Read
@@ -402,7 +403,7 @@ impl Table {
     /// Whether the host lets nobody write to the page.
     fn is_closed(&self, page: u32) -> bool {
         let flags = self.flags[page as usize];
-        (flags & WRITE == 0 || flags & CODE != 0) && self.is_window()
+        (flags & WRITE == 0 || flags & (CODE | WATCHED) != 0) && self.is_window()
     }
 
     /// Copies bytes into resident pages that follow each other, whatever the guest's permissions.

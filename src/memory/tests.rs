@@ -75,3 +75,46 @@ fn pages_that_lie_apart_are_limited_like_others() {
         }
     }
 }
+
+#[test]
+fn stores_beside_the_watched_word_leave_nothing_behind() {
+    const PAGE: u32 = 0x1_0000;
+    for placement in [Placement::Window, Placement::Paged] {
+        let mut memory = memory(placement, 4);
+        memory.map(PAGE, 0x1000, Permissions::RW).unwrap();
+        memory.set_watch(Some(PAGE + 8));
+        for addr in [PAGE, PAGE + 4, PAGE + 12, PAGE + 0xffc] {
+            memory.store(addr, 1_u32).unwrap();
+            assert!(!memory.watch_hit() && !memory.has_code_writes());
+        }
+        memory.store(PAGE + 11, 1_u8).unwrap();
+        assert!(memory.watch_hit() && !memory.has_code_writes());
+        // Code on the same page, there before and after.
+        memory.protect_code(PAGE / PAGE_SIZE);
+        memory.set_watch(None);
+        memory.store(PAGE, 1_u32).unwrap();
+        let write = CodeWrite { addr: PAGE, len: 4 };
+        assert_eq!(memory.take_code_writes(), [write]);
+        memory.set_watch(Some(PAGE + 8));
+        memory.unprotect_code(PAGE / PAGE_SIZE);
+        memory.store(PAGE + 8, 1_u32).unwrap();
+        assert!(memory.watch_hit() && !memory.has_code_writes());
+    }
+}
+
+#[test]
+fn stores_to_code_that_nobody_takes_are_bounded() {
+    const PAGE: u32 = 0x1_0000;
+    let mut memory = memory(Placement::Paged, 4);
+    memory.map(PAGE, 0x1000, Permissions::RW).unwrap();
+    memory.protect_code(PAGE / PAGE_SIZE);
+    for n in 0..100_000_u32 {
+        memory.store(PAGE + n * 4 % PAGE_SIZE, n).unwrap();
+    }
+    let writes = memory.take_code_writes();
+    assert!(writes.len() < 10_000, "{}", writes.len());
+    for addr in (PAGE..PAGE + PAGE_SIZE).step_by(4) {
+        let covers = |write: &CodeWrite| addr.wrapping_sub(write.addr) < write.len;
+        assert!(writes.iter().any(covers), "{addr:#x}");
+    }
+}
