@@ -93,7 +93,7 @@ impl Interpreter {
 
 /// Executes the instruction at `cpu.pc`.
 ///
-/// `fence` and `fence.i` do nothing: an engine that keeps translated code sees them for itself.
+/// `fence` does nothing, `fence.i` is noted in memory for an engine that keeps translated code.
 ///
 /// # Errors
 /// Why it was not executed: `Ecall`, `Ebreak`, `Trap` or `Fault`. Registers, pc and `instret` are then as before, and
@@ -178,7 +178,11 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2)));
             next
         }
-        Insn::Fence { .. } | Insn::FenceI { .. } => next,
+        Insn::Fence { .. } => next,
+        Insn::FenceI { .. } => {
+            memory.note_fence_i();
+            next
+        }
         Insn::Csr {
             op,
             rd,

@@ -6,7 +6,6 @@ use super::op::Op;
 use super::places::Places;
 use super::region::{Region, Run};
 use crate::memory::{CodeWrite, Memory, PAGE_SHIFT, PAGE_SIZE};
-use crate::rv32::Insn;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -341,12 +340,6 @@ impl Cache {
         self.runs.clear();
         self.words.clear();
     }
-}
-
-/// Whether this instruction orders stores before later fetches.
-#[must_use]
-pub fn is_fence_i(insn: Option<Insn>) -> bool {
-    matches!(insn, Some(Insn::FenceI { .. }))
 }
 
 /// Moves `more` behind `list`; where it is there.

@@ -6,7 +6,6 @@
 //! code, it is entered, so what calls cold code goes on fast behind it.
 
 use super::backend::Backend;
-use super::cache::is_fence_i;
 use super::{Jit, Next};
 use crate::cpu::Cpu;
 use crate::engine::{Budget, Stop};
@@ -132,15 +131,10 @@ impl<B: Backend> Jit<B> {
                 self.arena.state().budget -= i64::try_from(executed).unwrap_or(i64::MAX);
                 self.tell_budget(cpu, budget);
             }
-            let last = match done {
-                Ok(last) => last,
-                Err(stop) => return Ok(Err(stop)),
-            };
-            self.heed_code_writes(memory)?;
-            if is_fence_i(Some(last)) {
-                let dead = self.cache.fence(memory);
-                self.unlink(&dead)?;
+            if let Err(stop) = done {
+                return Ok(Err(stop));
             }
+            self.heed_code_writes(memory)?;
             if self.sampling.is_some() {
                 self.arena.state().x = cpu.x;
                 self.sample_if_due(cpu.pc);
@@ -156,21 +150,21 @@ impl<B: Backend> Jit<B> {
     }
 }
 
-/// Executes to the end of a block, but at most so many instructions. Returns the last one.
-fn run_block(cpu: &mut Cpu, memory: &mut Memory, most: u64) -> Result<Insn, Stop> {
-    let mut last = Err(Stop::Budget);
+/// Executes to the end of a block, but at most so many instructions, and none is too few.
+fn run_block(cpu: &mut Cpu, memory: &mut Memory, most: u64) -> Result<(), Stop> {
+    let mut done = Err(Stop::Budget);
     for _ in 0..most {
         let at = cpu.pc;
         let insn = interp::step_insn(cpu, memory)?;
         if memory.watch_hit() {
             return Err(Stop::Watch);
         }
-        last = Ok(insn);
+        done = Ok(());
         if ended_block(insn, at, cpu) {
             break;
         }
     }
-    last
+    done
 }
 
 #[cfg(test)]

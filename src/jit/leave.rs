@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, CodeOffset, Position};
 use super::op::Op;
-use super::{Jit, Next, cache};
+use super::{Jit, Next};
 use crate::cpu::Cpu;
 use crate::engine::{Budget, Stop};
 use crate::interp;
@@ -72,10 +72,6 @@ impl<B: Backend> Jit<B> {
             }
             let destination = insn.and_then(Insn::destination);
             written |= destination.map_or(0, |rd| 1_u32 << rd.index());
-            if cache::is_fence_i(insn) {
-                let dead = self.cache.fence(memory);
-                self.unlink(&dead)?;
-            }
         }
         self.heed_code_writes(memory)?;
         let before = self.arena.state().x;

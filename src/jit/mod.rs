@@ -253,7 +253,10 @@ impl<B: Backend> Jit<B> {
     fn heed_code_writes(&mut self, memory: &mut Memory) -> io::Result<()> {
         if memory.has_code_writes() {
             let writes = memory.take_code_writes();
-            let dead = self.cache.written(&writes, memory);
+            let mut dead = self.cache.written(&writes, memory);
+            if memory.take_fence_i() {
+                dead.extend(self.cache.fence(memory));
+            }
             self.unlink(&dead)?;
         }
         Ok(())

@@ -45,6 +45,7 @@ pub struct Memory {
     supply: Supply,
     strict_align: bool,
     code_writes: Vec<CodeWrite>,
+    fence_i: bool,
     watch: Option<u32>,
     watch_hit: bool,
 }
@@ -59,6 +60,7 @@ impl Memory {
             supply: Supply::new(config.placement, config.limit_pages)?,
             strict_align: config.strict_align,
             code_writes: Vec::new(),
+            fence_i: false,
             watch: None,
             watch_hit: false,
         })
@@ -353,11 +355,22 @@ impl Memory {
         std::mem::take(&mut self.code_writes)
     }
 
-    /// Whether there are stores to protected pages that nobody has taken.
+    /// Whether there are stores to protected pages, or a `fence.i`, that nobody has taken.
     #[inline]
     #[must_use]
     pub fn has_code_writes(&self) -> bool {
-        !self.code_writes.is_empty()
+        self.fence_i || !self.code_writes.is_empty()
+    }
+
+    /// A `fence.i` was executed: [`Memory::take_fence_i`] tells.
+    #[inline]
+    pub fn note_fence_i(&mut self) {
+        self.fence_i = true;
+    }
+
+    /// Whether a `fence.i` was executed since the last call.
+    pub fn take_fence_i(&mut self) -> bool {
+        std::mem::take(&mut self.fence_i)
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use crate::generate::{CODE, DATA, DATA_LEN, Program};
 use crate::{PAGES, differences, hold_identity, listing, new_memory, run};
 use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
-use rvjit::interp::Interpreter;
+use rvjit::interp::{self, Interpreter};
 use rvjit::jit::{self, JitConfig};
 use rvjit::memory::{Memory, Permissions, Placement};
 use rvjit::rv32::encode::encode;
@@ -301,5 +301,52 @@ fn nothing_is_looked_at_without_a_budget() {
             let stop = engine.run(&mut cpu, memory, &mut Budget::Instructions(0));
             assert_eq!((stop, cpu.pc), (Stop::Budget, pc));
         }
+    }
+}
+
+/// A page of code and data on which only `fence.i` is heeded, and one that the engine did not execute as usual.
+#[test]
+fn a_fence_outside_translated_code_is_heeded() {
+    const PAGE: u32 = 0x0200_0000;
+    let fence_i = encode(Insn::FenceI {
+        rd: Reg::ZERO,
+        rs1: Reg::ZERO,
+        bits: 0,
+    });
+    let answer = |value| encode(add(A0, value));
+    for stepped in [true, false] {
+        let mut memory = new_memory(Placement::Paged);
+        memory.map(PAGE, 0x1000, Permissions::RWX).unwrap();
+        let config = JitConfig {
+            hot: 0,
+            ..JitConfig::default()
+        };
+        let mut jit = jit::for_host(&memory, config).expect("a JIT");
+        let mut run = |memory: &mut Memory, pc, budget| {
+            let mut cpu = Cpu {
+                pc,
+                ..Cpu::default()
+            };
+            let stop = jit.run(&mut cpu, memory, &mut Budget::Instructions(budget));
+            (stop, cpu.get(A0))
+        };
+        for (n, word) in (0..).zip([answer(1), encode(Insn::Ecall), fence_i]) {
+            memory.store(PAGE + 4 * n, word).unwrap();
+        }
+        for n in 0..100_u32 {
+            assert_eq!(run(&mut memory, PAGE, 9), (Stop::Ecall, 1));
+            memory.store(PAGE + 0x800, n).unwrap();
+        }
+        memory.store(PAGE, answer(2)).unwrap();
+        if stepped {
+            let mut cpu = Cpu {
+                pc: PAGE + 8,
+                ..Cpu::default()
+            };
+            interp::step(&mut cpu, &mut memory).unwrap();
+        } else {
+            assert_eq!(run(&mut memory, PAGE + 8, 1).0, Stop::Budget);
+        }
+        assert_eq!(run(&mut memory, PAGE, 9), (Stop::Ecall, 2), "{stepped}");
     }
 }
