@@ -255,6 +255,23 @@ impl Memory {
         Ok(())
     }
 
+    /// How many of these bytes [`Memory::write`] could write, up to the first that it could not.
+    pub fn writable_bytes(&mut self, addr: u32, len: u32) -> u32 {
+        let (mut done, mut wanted) = (0, 0);
+        while done < len {
+            let at = addr.wrapping_add(done);
+            match self.supply.check(at >> PAGE_SHIFT, Access::Write, wanted) {
+                Ok(lacks) => {
+                    wanted += u32::from(lacks);
+                    done = done.saturating_add(PAGE_SIZE - at % PAGE_SIZE);
+                }
+                Err(FaultKind::OutOfPages) if self.supply.makes_room() => (done, wanted) = (0, 0),
+                Err(_) => break,
+            }
+        }
+        done.min(len)
+    }
+
     /// Writes bytes that the guest may write.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::abi::Errno;
 use super::{Failure, Outcome, Syscalls};
-use crate::memory::{Memory, PAGE_SIZE, Permissions};
+use crate::memory::Memory;
 
 /// The most bytes that are between guest and host at one time.
 pub(super) const CHUNK: u32 = 64 << 10;
@@ -92,7 +92,7 @@ impl Syscalls {
         loop {
             let at = addr.wrapping_add(done);
             // What was read from a pipe cannot be put back: read no more than the guest can take.
-            let now = writable_bytes(memory, at, (len - done).min(CHUNK));
+            let now = memory.writable_bytes(at, (len - done).min(CHUNK));
             if now == 0 && done < len {
                 return if done > 0 {
                     Ok(done)
@@ -127,17 +127,4 @@ impl Syscalls {
         memory.write(addr, &stat.encode(self.stat_layout))?;
         Ok(0)
     }
-}
-
-/// How many of these bytes the guest may write, up to the first that it may not.
-fn writable_bytes(memory: &Memory, addr: u32, len: u32) -> u32 {
-    let mut done = 0;
-    while done < len {
-        let at = addr.wrapping_add(done);
-        if !memory.permissions(at).is_some_and(Permissions::writable) {
-            break;
-        }
-        done += PAGE_SIZE - at % PAGE_SIZE;
-    }
-    done.min(len)
 }

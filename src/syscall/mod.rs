@@ -150,6 +150,8 @@ impl From<StreamError> for Failure {
 }
 
 const SIGPIPE: u8 = 13;
+/// The most unknown numbers that are logged: a program may try them all.
+const MOST_UNKNOWN: usize = 64;
 const A0: usize = 10;
 const A7: usize = 17;
 
@@ -165,7 +167,7 @@ pub struct Syscalls {
     stack: (u32, u32),
     /// Data on its way between guest and host; never longer than [`calls::CHUNK`].
     buffer: Vec<u8>,
-    /// Unknown numbers that were logged.
+    /// Unknown numbers that were logged, at most [`MOST_UNKNOWN`]; those of semihosting with the highest bit.
     unknown: Vec<u32>,
     recent: Ring,
     trace: Option<Trace>,
@@ -337,8 +339,7 @@ impl Syscalls {
             nr::GETPID => Ok(std::process::id()),
             nr::KILL => calls::kill(a[0], a[1]),
             _ => {
-                if !self.unknown.contains(&number) {
-                    self.unknown.push(number);
+                if self.is_first(number) {
                     log::warn!("system call {number} is not implemented: it fails with ENOSYS");
                 }
                 Err(Errno::ENOSYS.into())
@@ -346,3 +347,12 @@ impl Syscalls {
         }
     }
 }
+
+    /// Whether an unknown number is to be logged.
+    fn is_first(&mut self, key: u32) -> bool {
+        let first = self.unknown.len() < MOST_UNKNOWN && !self.unknown.contains(&key);
+        if first {
+            self.unknown.push(key);
+        }
+        first
+    }

@@ -9,7 +9,7 @@ use super::{Failure, Outcome, Syscalls, time};
 use crate::memory::Memory;
 use crate::rv32::decode::EBREAK;
 
-/// What stands before the `ebreak`: `slli x0, x0, 0x1f`.
+/// What stands before the `ebreak` (RISC-V Semihosting 2.1): `slli x0, x0, 0x1f`.
 pub const BEFORE: u32 = 0x01f0_1013;
 /// What stands behind it: `srai x0, x0, 7`.
 pub const BEHIND: u32 = 0x4070_5013;
@@ -257,9 +257,7 @@ impl Syscalls {
             }
             SYS_TICKFREQ => Ok(TICK_FREQUENCY),
             _ => {
-                let key = operation | 1 << 31;
-                if !self.unknown.contains(&key) {
-                    self.unknown.push(key);
+                if self.is_first(operation | 1 << 31) {
                     log::warn!("semihosting operation {operation:#x} is not implemented: it fails");
                 }
                 Err(Errno::ENOSYS.into())

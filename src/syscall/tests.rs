@@ -173,6 +173,26 @@ fn unknown_calls_fail_with_the_guests_enosys() {
         assert_eq!(guest.call(number, &[1, 2, 3]), -88, "{number} again");
     }
     assert_eq!(guest.calls.unknown, [0, 29, 222, 1234, u32::MAX]);
+    for number in 10_000..11_000 {
+        assert_eq!(guest.call(number, &[]), -88, "{number}");
+    }
+    assert_eq!(guest.calls.unknown.len(), MOST_UNKNOWN);
+}
+
+#[test]
+fn what_the_guest_has_no_pages_for_stays_in_the_pipe() {
+    let mut guest = Guest::bare();
+    guest.memory = Memory::new(MemoryConfig {
+        limit_pages: 1,
+        ..MemoryConfig::default()
+    })
+    .unwrap();
+    guest.memory.map(DATA, 0x3000, Permissions::RW).unwrap();
+    let fault = errno(Errno::EFAULT);
+    assert_eq!(guest.call(nr::READ, &[0, DATA + 0xffc, 13]), 4);
+    assert_eq!(guest.call(nr::READ, &[0, DATA + 0x1000, 13]), fault);
+    assert_eq!(guest.get(0, 13), Ok("t\nsecond\n".to_owned()));
+    assert_eq!(guest.word(DATA + 0xffc), u32::from_le_bytes(*b"firs"));
 }
 
 #[test]
