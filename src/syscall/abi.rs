@@ -104,6 +104,8 @@ pub mod flag {
 pub const AT_FDCWD: [i32; 2] = [-2, -100];
 /// `AT_SYMLINK_NOFOLLOW`: newlib's number or Linux's.
 pub const AT_SYMLINK_NOFOLLOW: u32 = 0x2 | 0x100;
+/// What `fstatat` understands: also `AT_NO_AUTOMOUNT`, which changes nothing here.
+pub const FSTATAT_FLAGS: u32 = AT_SYMLINK_NOFOLLOW | 0x800;
 /// `AT_REMOVEDIR`: newlib's number or Linux's.
 pub const AT_REMOVEDIR: u32 = 0x8 | 0x200;
 

@@ -301,15 +301,18 @@ impl Syscalls {
             nr::CLOSE => Ok(self.files.close(a[0]).map(|()| 0)?),
             nr::LSEEK => Ok(self.files.seek(a[0], a[1].cast_signed(), a[2])?),
             nr::FSTAT => self.fstat(memory, a[0], a[1]),
+            nr::FSTATAT if a[3] & !abi::FSTATAT_FLAGS != 0 => Err(Errno::EINVAL.into()),
             nr::FSTATAT => self.stat_at(memory, a[0], a[1], a[2], a[3]),
             nr::STAT => self.stat_at(memory, CWD, a[0], a[1], 0),
             nr::LSTAT => self.stat_at(memory, CWD, a[0], a[1], abi::AT_SYMLINK_NOFOLLOW),
             nr::OPENAT => self.open_at(memory, a[0], a[1], a[2], a[3]),
             nr::OPEN => self.open_at(memory, CWD, a[0], a[1], a[2]),
+            // Linux's call has no flags; what a C library does with them is its own affair.
             nr::FACCESSAT => self.access_at(memory, a[0], a[1], a[2]),
             nr::ACCESS => self.access_at(memory, CWD, a[0], a[1]),
             nr::UNLINKAT => self.unlink_at(memory, a[0], a[1], a[2]),
             nr::UNLINK => self.unlink_at(memory, CWD, a[0], 0),
+            nr::LINKAT if a[4] != 0 => Err(Errno::EINVAL.into()),
             nr::LINKAT => self.link_at(memory, [a[0], a[1]], [a[2], a[3]]),
             nr::LINK => self.link_at(memory, [CWD, a[0]], [CWD, a[1]]),
             nr::RENAMEAT => self.rename_at(memory, [a[0], a[1]], [a[2], a[3]]),
@@ -346,7 +349,6 @@ impl Syscalls {
             }
         }
     }
-}
 
     /// Whether an unknown number is to be logged.
     fn is_first(&mut self, key: u32) -> bool {
@@ -356,3 +358,4 @@ impl Syscalls {
         }
         first
     }
+}

@@ -333,6 +333,9 @@ fn names_are_made_moved_and_removed() {
     for flags in [8, 0x200] {
         assert_eq!(
             guest.call(nr::UNLINKAT, &[FDCWD, d, flags]),
+    assert_eq!(guest.call(nr::UNLINK, &[g]), 0);
+    assert_eq!(guest.call(nr::LINKAT, &[FDCWD, f, FDCWD, g, 0x400]), -22);
+    assert_eq!(guest.call(nr::LINKAT, &[FDCWD, f, FDCWD, g, 0]), 0);
             -90,
             "ENOTEMPTY"
         );
@@ -438,6 +441,10 @@ fn descriptors_are_reused_and_limited() {
     }
     assert_eq!(guest.open("f", RD), -24);
     assert_eq!(guest.call(nr::CLOSE, &[7]), 0);
+    for (flags, expected) in [(2, 0), (0x900, 0), (4, -22), (0x1000, -22)] {
+        let got = guest.call(nr::FSTATAT, &[FDCWD, path, DATA, flags]);
+        assert_eq!(got, expected, "{flags:#x}");
+    }
     assert_eq!(guest.open("f", RD), 7, "the lowest free");
 }
 
