@@ -1,4 +1,4 @@
-//! What the standard library does not offer on open files: waiting with a time limit, and two open flags.
+//! What the standard library does not offer on open files: waiting with a time limit, two open flags, and which files are the kernel's.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -7,6 +7,36 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub const O_NONBLOCK: i32 = libc::O_NONBLOCK;
 /// Writes reach the disk before the call returns.
 pub const O_SYNC: i32 = libc::O_SYNC;
+
+/// What `statfs` calls procfs (`linux/magic.h`).
+#[cfg(target_os = "linux")]
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+
+/// Whether the file is one in which Linux shows processes, their memory among them.
+///
+/// # Errors
+/// The host's.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "fstatfs(2) takes a pointer")]
+pub fn shows_processes(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: all-zero bytes are a valid statfs.
+    let mut system: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a statfs that lives across the call.
+    match unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut system) } {
+        // The types of both depend on the C library.
+        0 => Ok(u64::try_from(system.f_type) == Ok(PROC_SUPER_MAGIC)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Elsewhere there are none.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn shows_processes(_fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(false)
+}
 
 /// Waits until a read would not block (there is data, the end, or an error to report), at most `milliseconds`.
 ///

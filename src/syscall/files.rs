@@ -8,9 +8,11 @@ use super::abi::{Errno, Stat, flag};
 use super::sandbox::{GuestPath, Place, Sandbox, normalize};
 use super::stream::{OpenStream, StopRequested, StreamError, stops};
 use crate::sys::fd as host_flag;
+use crate::sys::fd::shows_processes;
 use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// The most descriptors open at one time.
@@ -271,6 +273,10 @@ impl Wanted {
         }
         if self.has(flag::CREAT) && metadata.is_dir() {
             return Err(Errno::EISDIR);
+        }
+        // A program could write its own pages, whatever their permissions, and ours.
+        if self.write && shows_processes(file.as_fd())? {
+            return Err(Errno::EACCES);
         }
         if self.has(flag::TRUNC) && metadata.is_file() {
             file.set_len(0)?;
