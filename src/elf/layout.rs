@@ -153,8 +153,14 @@ fn place_heap(image: &Image, taken: &[Range<u64>]) -> Range<u32> {
         Some(symbol) if near(&base) && symbol >= base.end() => symbol,
         _ => end,
     };
-    // The page that `start` is in may be the segment's own; what follows it must be free.
+    // The page that `start` is in may be the segment's own; what follows it must be free. A first break does not make it
+    // writable.
     let own = pages(base.vaddr.into(), base.end()).end;
+    let start = if writable(&base) {
+        start
+    } else {
+        start.max(own)
+    };
     let limit = taken
         .iter()
         .filter(|t| t.end > own.max(start))

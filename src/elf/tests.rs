@@ -112,6 +112,16 @@ fn a_good_file() {
 }
 
 #[test]
+fn a_heap_has_no_page_of_a_program_that_may_not_be_written() {
+    for extra in [&[][..], &[("_end", 0x1_0020)]] {
+        let image = Image::parse(elf(&[TEXT], extra)).unwrap();
+        let mut memory = Memory::new(MemoryConfig::default()).unwrap();
+        let layout = load(&image, &mut memory, 0x1000).unwrap();
+        assert_eq!(layout.heap.start, 0x1_1000, "{extra:?}");
+    }
+}
+
+#[test]
 fn a_bare_metal_file_has_its_data_twice_and_ram_up_to_its_stack() {
     let image = Image::parse(elf(&[TEXT, DATA], &[("__stack", 0x1_8000)])).unwrap();
     assert!(image.is_bare_metal());
