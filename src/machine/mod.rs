@@ -17,6 +17,7 @@ use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
+use crate::syscall::semihosting::is_semihosting_call;
 use crate::syscall::{Outcome, SyscallConfig, Syscalls};
 use alarm::Alarm;
 use std::fmt;
@@ -27,9 +28,6 @@ use std::time::Instant;
 
 /// Where [`Machine::call`] makes a function return to: in page 0, where nothing else can be.
 const RETURN_ADDRESS: u32 = 0xff0;
-/// The words around the `ebreak` of a semihosting call (RISC-V Semihosting 2.1): `slli x0, x0, 0x1f` before it and
-/// `srai x0, x0, 7` behind it.
-const SEMIHOSTING: (u32, u32) = (0x01f0_1013, 0x4070_5013);
 /// Pages beside the program's own that the heap leaves to the stack.
 const STACK_PAGES: u32 = 16;
 
@@ -247,7 +245,7 @@ impl Machine {
                 }
                 self.after_call(outcome)
             }
-            Stop::Ebreak if self.at_semihosting_call() => {
+            Stop::Ebreak if is_semihosting_call(&mut self.memory, self.cpu.pc) => {
                 let outcome = self.syscalls.semihost(&mut self.cpu, &mut self.memory);
                 self.after_call(outcome)
             }
@@ -270,17 +268,6 @@ impl Machine {
             Outcome::Killed(signal) => Some(Exit::Killed(signal)),
             Outcome::Interrupted => Some(Exit::Interrupted),
         }
-    }
-
-    fn at_semihosting_call(&mut self) -> bool {
-        let mut word = |addr| {
-            let mut bytes = [0; 4];
-            let read = self.memory.read(addr, &mut bytes);
-            read.ok().map(|()| u32::from_le_bytes(bytes))
-        };
-        let pc = self.cpu.pc;
-        word(pc.wrapping_sub(4)) == Some(SEMIHOSTING.0)
-            && word(pc.wrapping_add(4)) == Some(SEMIHOSTING.1)
     }
 
     /// What was written to `tohost`: 0 is nothing, 1 success, another odd value a failure (riscv-tests).
