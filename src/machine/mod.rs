@@ -290,6 +290,9 @@ impl Machine {
     pub fn signature(&self) -> Option<String> {
         let begin = self.image.special.begin_signature?;
         let end = self.image.special.end_signature?;
+        if begin > end {
+            return None;
+        }
         let mut text = String::new();
         for addr in (begin..end).step_by(4) {
             let mut bytes = [0; 4];
