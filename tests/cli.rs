@@ -290,3 +290,19 @@ fn a_signal_ends_the_wait_for_the_program() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
+
+/// The placement that was refused is told, not the limit of one that was then tried.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn memory_that_the_host_refuses_is_told() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 3000000 && exec \"$@\"", "sh"])
+        .arg(rvjit_process().get_program())
+        .args(["--memory", "1G", "hello.elf"])
+        .current_dir(fixtures())
+        .output()
+        .expect("a shell");
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(125), "{text}");
+    assert!(text.contains("refused memory for the window"), "{text}");
+}

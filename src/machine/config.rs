@@ -251,15 +251,21 @@ pub(super) fn make_memory(config: &MachineConfig, image: &Image) -> Result<Memor
         }
         return Ok(memory(placement)?);
     }
-    let mut result = Err(MemoryError::HostPageSize(Placement::Paged));
+    let mut refused = None;
     for placement in placements(config, image) {
-        result = memory(placement);
-        match &result {
-            Ok(_) => break,
-            Err(error) => log::info!("{} placement: {error}", placement.name()),
+        match memory(placement) {
+            Ok(memory) => return Ok(memory),
+            Err(error) => {
+                log::info!("{} placement: {error}", placement.name());
+                // What comes later needs less; but that it cannot have so many pages explains nothing.
+                if refused.is_none() || !matches!(error, MemoryError::TooManyPages { .. }) {
+                    refused = Some(error);
+                }
+            }
         }
     }
-    Ok(result?)
+    let none = || MemoryError::HostPageSize(Placement::Paged);
+    Err(refused.unwrap_or_else(none).into())
 }
 
 /// The placements that suit, best first.
