@@ -10,22 +10,24 @@
 use super::signal::{self, Thread};
 use std::io;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, OnceLock};
 
 static STOP: AtomicPtr<AtomicBool> = AtomicPtr::new(ptr::null_mut());
-static RUNNER: OnceLock<Thread> = OnceLock::new();
+static RUNNER: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 
 /// Microseconds between two kicks.
 const TICK: libc::suseconds_t = 5000;
 
-/// From now on, Ctrl-C (SIGINT) and SIGTERM set `stop` and kick the thread that called this.
+/// From now on, Ctrl-C (SIGINT) and SIGTERM set `stop` and kick the thread that called this, and nothing that an earlier
+/// call named. The thread must live until another one calls, or to the end of the process.
 ///
 /// # Errors
 /// The system's.
 pub fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
-    RUNNER.get_or_init(Thread::current);
-    // The flag lives as long as the process may be interrupted, which is to its end.
+    // Both live as long as the process may be interrupted, which is to its end.
+    let runner = Box::into_raw(Box::new(Thread::current()));
+    RUNNER.store(runner, Ordering::SeqCst);
     let flag = Arc::into_raw(Arc::clone(stop)).cast_mut();
     STOP.store(flag, Ordering::SeqCst);
     for (signal, flags) in [
@@ -70,7 +72,8 @@ extern "C" fn on_interrupt(
         // SAFETY: setitimer only reads the timer.
         unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, ptr::null_mut()) };
     }
-    match RUNNER.get() {
+    // SAFETY: null, or from Box::into_raw and never released.
+    match unsafe { RUNNER.load(Ordering::SeqCst).as_ref() } {
         // SAFETY: the kernel gave this context.
         Some(runner) if runner.is_current() => unsafe { signal::kicked(context) },
         Some(runner) => runner.kick(),
