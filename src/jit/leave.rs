@@ -7,7 +7,7 @@ use crate::cpu::Cpu;
 use crate::engine::{Budget, Stop};
 use crate::interp;
 use crate::memory::Memory;
-use crate::rv32::{Insn, decode};
+use crate::rv32::Insn;
 use std::io;
 
 impl<B: Backend> Jit<B> {
@@ -53,14 +53,13 @@ impl<B: Backend> Jit<B> {
         }
         let mut written = 0;
         for _ in 0..position.insns.max(1) {
-            let insn = memory.fetch(cpu.pc).ok().and_then(decode);
-            let stepped = interp::step(cpu, memory);
-            if let Err(stop) = stepped {
-                return Ok(Err(stop));
-            }
+            let insn = match interp::step_insn(cpu, memory) {
+                Ok(insn) => insn,
+                Err(stop) => return Ok(Err(stop)),
+            };
             match insn {
                 // The host whose code faults with the place of an indirect jump, not with its target.
-                Some(Insn::Jalr { .. }) if resume.is_none() => self.stats.misses += 1,
+                Insn::Jalr { .. } if resume.is_none() => self.stats.misses += 1,
                 _ => self.stats.interpreted += 1,
             }
             if counting {
@@ -70,8 +69,7 @@ impl<B: Backend> Jit<B> {
             if memory.watch_hit() {
                 return Ok(Err(Stop::Watch));
             }
-            let destination = insn.and_then(Insn::destination);
-            written |= destination.map_or(0, |rd| 1_u32 << rd.index());
+            written |= insn.destination().map_or(0, |rd| 1_u32 << rd.index());
         }
         self.heed_code_writes(memory)?;
         let before = self.arena.state().x;
