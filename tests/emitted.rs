@@ -201,6 +201,36 @@ fn arm64_code_keeps_off_x18_and_sp() {
     assert!(seen.len() > 1000, "only {} words", seen.len());
 }
 
+/// Processors with the erratum are slow where a jump crosses the end of a line or ends there: what is emitted for them,
+/// and for the tests with poison, has no such jump that is executed often.
+#[test]
+fn x86_64_jumps_keep_within_lines() {
+    const LINE: usize = 32;
+    let (mut within, mut across) = (0, 0);
+    scan(Host::X86_64, |code, stubs, context| {
+        let wanted = context.contains("poison true");
+        let mut at = stubs;
+        while at < code.len() {
+            let insn = x64::decode(&code[at..], at as u64);
+            let end = at + insn.len();
+            let text = insn.to_string();
+            // Direct jumps that are not conditional are in cold code as well.
+            let looked_at = match insn.mnemonic() {
+                "jmp" => insn.target().is_none(),
+                other => other.starts_with('j'),
+            };
+            if looked_at && at / LINE == end / LINE {
+                within += 1;
+            } else if looked_at {
+                across += 1;
+                assert!(!wanted, "{context}: {at:#x}: {text}");
+            }
+            at = end;
+        }
+    });
+    assert!(within > 1000 && across > 100, "{within} and {across}");
+}
+
 /// Whether what an address adds to rsp leads to a field of the state, of at most 72 bytes below and 128 above, or to a
 /// slot of the jump table.
 fn is_of_the_state(address: &str) -> bool {

@@ -154,6 +154,13 @@ impl Assembler {
         }
     }
 
+    /// Puts [`Assembler::nops`] of `len` bytes before what was emitted since the offset `at`, which must hold no place
+    /// that anything refers to.
+    pub fn nops_before(&mut self, at: usize, len: usize) {
+        self.nops(len);
+        self.code[at..self.len].rotate_right(len);
+    }
+
     /// A `nop r/m` whose displacement is zero and yet `disp_len` bytes long.
     fn nop_long(&mut self, operand16: bool, disp_len: usize, m: Mem) {
         // The shortest encoding of a zero has no bytes: another displacement is emitted, then cleared.

@@ -37,8 +37,9 @@ impl X86_64 {
         let back = self.asm.label();
         if !certain {
             let entry = self.asm.label();
+            let start = self.here();
             self.asm.cmp32_i(self.rm(b), value.cast_signed());
-            self.asm.jcc(HostCond::Ne, entry);
+            self.jump_if(start, HostCond::Ne, entry);
             self.wrong_divisors.push(WrongDivisor {
                 entry,
                 back,

@@ -34,6 +34,9 @@ impl X86_64 {
     fn jump_sparse(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
         self.rotated_target(rs, offset);
         let slot = state(0).index(A, Scale::X8);
+        if link.is_none() {
+            self.keep_in_line(self.here(), 7);
+        }
         // A misaligned target faults at the access.
         self.draft.site(self.here(), false);
         match link {
@@ -41,6 +44,7 @@ impl X86_64 {
             Some((rd, value)) => {
                 self.asm.mov64(D, slot);
                 self.load_imm(rd, value);
+                self.keep_in_line(self.here(), 2);
                 self.asm.jmp_m(D);
             }
         }
@@ -56,12 +60,14 @@ impl X86_64 {
         a.mov32(D, A);
         a.and32_i(D, ((1 << HASHED_BITS) - 1) << 2);
         a.lea64(D, state(0).index(D, Scale::X4));
+        let start = a.offset();
         a.cmp32(A, Mem::base(D));
-        a.jcc(HostCond::Ne, cold);
+        self.jump_if(start, HostCond::Ne, cold);
         self.draft.interpret_cold(cold, false);
         if let Some((rd, value)) = link {
             self.load_imm(rd, value);
         }
+        self.keep_in_line(self.here(), 3);
         self.asm.jmp_m(Mem::base(D).disp(8));
     }
 }
@@ -134,8 +140,9 @@ impl Backend for X86_64 {
 
     fn count(&mut self, pc: u32, insns: u16) {
         let cold = self.asm.label();
+        let start = self.here();
         self.asm.cmp64_i(state(offset::BUDGET), i32::from(insns));
-        self.asm.jcc(HostCond::L, cold);
+        self.jump_if(start, HostCond::L, cold);
         self.asm.sub64_i(state(offset::BUDGET), i32::from(insns));
         self.draft.cold(Cold {
             label: cold,
@@ -246,6 +253,7 @@ impl Backend for X86_64 {
     }
 
     fn branch(&mut self, test: Test, target: Target) {
+        let start = self.here();
         let cond = match test {
             Test::Compare(cond, a, b) => self.emit_compare(cond, a, b),
             Test::Bits { zero, a, b } => {
@@ -257,11 +265,13 @@ impl Backend for X86_64 {
             Test::Compare(_, a, Operand::Imm(0)) => Some(a),
             _ => self.flags(),
         };
+        self.keep_in_line(start, 6);
         self.branch_to(Some(cond), target);
         self.flags = flags.map(|reg| (reg, self.here()));
     }
 
     fn jump(&mut self, target: Target) {
+        self.keep_in_line(self.here(), 5);
         match target {
             Target::Block { .. } => self.branch_to(None, target),
             Target::Outside(pc) => {

@@ -94,12 +94,15 @@ impl X86_64 {
         a.add64(D, D);
         a.add64(D, state(table));
         a.movzx16(D, Mem::base(D));
-        a.test32(D, D);
-        a.jcc(Cond::E, cold);
+        let start = self.here();
+        self.asm.test32(D, D);
+        self.jump_if(start, Cond::E, cold);
         if width > 1 {
-            a.test32_i(A, width.cast_signed() - 1);
-            a.jcc(Cond::Ne, cold);
+            let start = self.here();
+            self.asm.test32_i(A, width.cast_signed() - 1);
+            self.jump_if(start, Cond::Ne, cold);
         }
+        let a = &mut self.asm;
         a.shl32_i(D, PAGE_BITS);
         a.and32_i(A, PAGE_SIZE.cast_signed() - 1);
         a.add64(D, state(offset::BASE));

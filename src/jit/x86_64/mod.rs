@@ -8,6 +8,7 @@
 mod alu;
 mod costs;
 mod divide;
+mod host;
 mod lower;
 mod memory;
 mod muldiv;
@@ -29,6 +30,8 @@ pub struct X86_64 {
     homes: Homes,
     /// Whether the host has shlx, shrx, sarx, rorx and mulx.
     bmi2: bool,
+    /// Whether jumps are kept within lines.
+    jumps_in_lines: bool,
     asm: Assembler,
     draft: Draft<Label>,
     blocks: Vec<Label>,
@@ -50,7 +53,9 @@ impl X86_64 {
         X86_64 {
             options,
             homes: Homes::new(by_use),
-            bmi2: options.host_features && host_has_bmi2(),
+            bmi2: options.host_features && host::has_bmi2(),
+            // Tests with garbage have these nops on every host.
+            jumps_in_lines: options.poison || options.host_features && host::wants_jumps_in_lines(),
             asm: Assembler::new(),
             draft: Draft::default(),
             blocks: Vec::new(),
@@ -113,6 +118,26 @@ impl X86_64 {
         self.asm.call_rel32(displacement(from, self.exit, 5));
     }
 
+    /// Where the host wants that, makes what was emitted since `start` and the jump of at most `len` bytes to come lie in
+    /// one line of 32 bytes, and not end with it.
+    fn keep_in_line(&mut self, start: usize, len: usize) {
+        const LINE: usize = 32;
+        if !self.jumps_in_lines {
+            return;
+        }
+        let begin = self.draft.place(start).0 as usize % LINE;
+        let emitted = self.here() - start;
+        if begin + emitted + len >= LINE && emitted + len < LINE {
+            self.asm.nops_before(start, LINE - begin);
+        }
+    }
+
+    /// Emits a conditional jump forward. `start` is where the comparison begins that it belongs to.
+    fn jump_if(&mut self, start: usize, cond: Cond, label: Label) {
+        self.keep_in_line(start, 6);
+        self.asm.jcc(cond, label);
+    }
+
     /// Emits a jump, conditional or not, and records its link.
     fn branch_to(&mut self, cond: Option<Cond>, target: Target) {
         let (label, pc, inside) = match target {
@@ -145,16 +170,6 @@ impl X86_64 {
             link: Some((field, 0)),
         });
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn host_has_bmi2() -> bool {
-    std::arch::is_x86_feature_detected!("bmi2")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn host_has_bmi2() -> bool {
-    true
 }
 
 /// The displacement of a branch of `len` bytes at `from`.

@@ -97,13 +97,15 @@ impl X86_64 {
                     self.asm.add32_i(D, 1);
                 }
             }
+            let start = self.here();
             self.asm.cmp32_i(D, 1);
-            self.asm.jcc(HostCond::Be, entry);
+            self.jump_if(start, HostCond::Be, entry);
             self.asm.cdq();
             self.asm.idiv32(divisor);
         } else {
+            let start = self.here();
             self.compare_zero(divisor);
-            self.asm.jcc(HostCond::E, entry);
+            self.jump_if(start, HostCond::E, entry);
             self.asm.xor32(D, D);
             self.asm.div32(divisor);
         }
@@ -120,9 +122,10 @@ impl X86_64 {
         for special in std::mem::take(&mut self.special_divisions) {
             let zero = self.asm.label();
             self.asm.bind(special.entry);
+            let start = self.here();
             self.compare_zero(special.divisor);
+            self.jump_if(start, HostCond::E, zero);
             let a = &mut self.asm;
-            a.jcc(HostCond::E, zero);
             // −1, signed: the quotient is the negation, also where that overflows.
             a.neg32(A);
             a.xor32(D, D);
