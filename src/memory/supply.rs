@@ -166,11 +166,26 @@ impl Supply {
         if self.exact {
             return self.resident;
         }
-        let touched = |&(first, pages): &(u32, u32)| {
-            let touched = (first..).zip(self.table.touched(first, pages));
-            count(touched.filter(|&(page, touched)| touched && self.is_resident(page)))
-        };
-        self.extents.iter().map(touched).sum()
+        let touched = self.touched().into_iter().flat_map(|(_, touched)| touched);
+        count(touched.filter(|&touched| touched))
+    }
+
+    /// Each run of `RESIDENT` pages, and which of them were touched. Hosts may not tell of pages that nobody can access.
+    fn touched(&self) -> Vec<(u32, Vec<bool>)> {
+        let mut runs = Vec::new();
+        for &(first, pages) in &self.extents {
+            let mut page = first;
+            while page < first + pages {
+                let resident = self.is_resident(page);
+                let alike = |&p: &u32| self.is_resident(p) == resident;
+                let run = count((page..first + pages).take_while(alike));
+                if resident {
+                    runs.push((page, self.table.touched(page, run)));
+                }
+                page += run;
+            }
+        }
+        runs
     }
 
     pub(super) fn pages_peak(&self) -> u32 {
@@ -180,16 +195,13 @@ impl Supply {
     /// Takes pages back that were never touched: all, or, if that would leave too many holes, those in the largest.
     fn take_back(&mut self) -> Result<(), MemoryError> {
         let mut holes = Vec::new();
-        for &(first, pages) in &self.extents {
-            let touched = self.table.touched(first, pages);
-            let empty = |page: u32| self.is_resident(page) && !touched[(page - first) as usize];
+        for (first, touched) in self.touched() {
             let mut page = first;
-            while page < first + pages {
-                let run = count((page..first + pages).take_while(|&p| empty(p) == empty(page)));
-                if empty(page) {
-                    holes.push((page, run));
+            for run in touched.chunk_by(|a, b| a == b) {
+                if !run[0] {
+                    holes.push((page, count(run)));
                 }
-                page += run;
+                page += count(run);
             }
         }
         holes.sort_by_key(|&(_, run)| Reverse(run));
