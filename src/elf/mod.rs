@@ -5,6 +5,7 @@
 //! in one of them that is executable. No input may panic or allocate more than a few times its own size.
 
 mod error;
+mod file;
 mod layout;
 mod sections;
 mod stack;
@@ -17,6 +18,7 @@ pub use stack::initial_stack;
 pub use symbols::{Symbol, SymbolKind, Symbols};
 
 use crate::memory::{PAGE_SIZE, Permissions};
+use file::FileBytes;
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::{
     EI_CLASS, EI_DATA, ELFCLASS32, ELFDATA2LSB, EM_RISCV, ET_CORE, ET_DYN, ET_EXEC, ET_REL, Header,
@@ -76,7 +78,7 @@ impl Segment {
 /// A program that was found fit to run.
 #[derive(Debug)]
 pub struct Image {
-    bytes: Vec<u8>,
+    file: FileBytes,
     /// Address of the first instruction.
     pub entry: u32,
     /// Loadable segments by address.
@@ -131,10 +133,15 @@ impl Image {
         if metadata.len() > LARGEST_FILE {
             return Err(ElfError::TooLarge(metadata.len()));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-        File::open(path)
-            .map_err(io)?
-            .take(LARGEST_FILE + 1)
+        let file = File::open(path).map_err(io)?;
+        let now = file.metadata().map_err(ElfError::Io)?;
+        if now.is_file() && now.len() <= LARGEST_FILE {
+            let mut file = FileBytes::open(file, &now).map_err(ElfError::Io)?;
+            read_what_runs_need(&mut file)?;
+            return Image::parse_file(file);
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST_FILE + 1)
             .read_to_end(&mut bytes)
             .map_err(ElfError::Io)?;
         let len = bytes.len() as u64;
@@ -149,9 +156,14 @@ impl Image {
     /// # Errors
     /// Why it cannot be run.
     pub fn parse(bytes: Vec<u8>) -> Result<Image, ElfError> {
-        let header = parse_header(&bytes)?;
-        let program_headers = parse_program_headers(&bytes, &header)?;
-        let segments = parse_segments(&bytes, &program_headers)?;
+        Image::parse_file(FileBytes::from(bytes))
+    }
+
+    fn parse_file(file: FileBytes) -> Result<Image, ElfError> {
+        let bytes = file.parts();
+        let header = parse_header(bytes)?;
+        let program_headers = parse_program_headers(bytes, &header)?;
+        let segments = parse_segments(bytes, &program_headers)?;
         // Checked by `parse_header`: the class is 32 bits.
         let entry = u32::try_from(header.e_entry).map_err(|_| ElfError::Entry(u32::MAX))?;
         if !segments.iter().any(|s| s.executable() && s.contains(entry)) {
@@ -160,13 +172,13 @@ impl Image {
         if !entry.is_multiple_of(4) {
             return Err(ElfError::MisalignedEntry(entry));
         }
-        let tables = symbols::Tables::find(&bytes, &header);
+        let tables = symbols::Tables::find(bytes, &header);
         let special = tables
             .as_ref()
-            .map(|tables| tables.special(&bytes))
+            .map(|tables| tables.special(bytes))
             .unwrap_or_default();
         Ok(Image {
-            bytes,
+            file,
             entry,
             segments,
             flags: header.e_flags,
@@ -176,22 +188,29 @@ impl Image {
         })
     }
 
-    /// The whole file.
+    /// The whole file: of a large one, most is read when this is first asked for.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.file.whole()
+    }
+
+    /// Bytes of the file.
+    #[must_use]
+    pub fn file_len(&self) -> usize {
+        self.file.parts().len()
     }
 
     /// The bytes of a segment that come from the file.
     #[must_use]
     pub fn data(&self, segment: &Segment) -> &[u8] {
-        self.bytes.get(segment.data.clone()).unwrap_or_default()
+        let bytes = self.file.parts();
+        bytes.get(segment.data.clone()).unwrap_or_default()
     }
 
     /// The symbol table, read when first asked for; empty in a stripped file.
     pub fn symbols(&self) -> &Symbols {
         self.symbols.get_or_init(|| match &self.tables {
-            Some(tables) => tables.read(&self.bytes),
+            Some(tables) => tables.read(self.file.parts()),
             None => Symbols::default(),
         })
     }
@@ -235,6 +254,34 @@ impl Image {
         let virtual_ = self.segments.iter().map(|s| s.vaddr);
         virtual_.chain(physical).min().unwrap_or(0)
     }
+}
+
+/// Reads what [`Image::parse`] looks at, and the bytes of segments and symbols.
+fn read_what_runs_need(file: &mut FileBytes) -> Result<(), ElfError> {
+    let part = |start: u64, count: u16, size: u16| {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        start..start.saturating_add(usize::from(count) * usize::from(size))
+    };
+    let read = |file: &mut FileBytes, range| file.read(range).map_err(ElfError::Io);
+    read(file, 0..HEADER_SIZE)?;
+    let header = parse_header(file.parts())?;
+    read(
+        file,
+        part(header.e_phoff, header.e_phnum, header.e_phentsize),
+    )?;
+    let program_headers = parse_program_headers(file.parts(), &header)?;
+    for segment in parse_segments(file.parts(), &program_headers)? {
+        read(file, segment.data)?;
+    }
+    read(
+        file,
+        part(header.e_shoff, header.e_shnum, header.e_shentsize),
+    )?;
+    if let Some(tables) = symbols::Tables::find(file.parts(), &header) {
+        read(file, tables.symbols)?;
+        read(file, tables.names)?;
+    }
+    Ok(())
 }
 
 fn parse_header(bytes: &[u8]) -> Result<Header, ElfError> {

@@ -100,15 +100,16 @@ impl Image {
     /// A second one of the same file; `None` never, unless memory changes under us.
     #[must_use]
     pub fn reparse(&self) -> Option<Image> {
-        Image::parse(self.bytes.clone()).ok()
+        Image::parse(self.bytes().to_vec()).ok()
     }
 
     /// The bytes and the guest address of a section; `None` where there is none of this name.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<(&[u8], u32)> {
-        let table = Table::read(&self.bytes)?;
+        let bytes = self.bytes();
+        let table = Table::read(bytes)?;
         let (header, _) = table.named().find(|named| named.1 == name.as_bytes())?;
-        let bytes = self.bytes.get(data(&self.bytes, header)?)?;
+        let bytes = bytes.get(data(bytes, header)?)?;
         Some((bytes, u32::try_from(header.sh_addr).ok()?))
     }
 }

@@ -85,8 +85,8 @@ impl Symbols {
 /// Where the file keeps symbols and their names.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
-    symbols: Range<usize>,
-    names: Range<usize>,
+    pub(super) symbols: Range<usize>,
+    pub(super) names: Range<usize>,
 }
 
 /// An entry of the table (ELF-32 Object File Format, "Symbol Table").

@@ -283,3 +283,23 @@ fn files_that_are_none() {
         .unwrap();
     assert!(open(&file).contains("too large"));
 }
+
+#[test]
+fn of_a_large_file_only_what_runs_need_is_read() {
+    let mut bytes = elf(&[TEXT, DATA], &[("tohost", 0x1_2000)]);
+    bytes.resize(1 << 20, 0x77);
+    let path = std::env::temp_dir().join(format!("rvjit-{}-large.elf", std::process::id()));
+    std::fs::write(&path, &bytes).unwrap();
+    let opened = Image::open(&path).unwrap();
+    let parsed = Image::parse(bytes.clone()).unwrap();
+    assert_eq!(opened.segments, parsed.segments);
+    for segment in &opened.segments {
+        assert_eq!(opened.data(segment), parsed.data(segment));
+    }
+    assert_eq!(opened.special, parsed.special);
+    assert!(opened.special.tohost.is_some());
+    assert_eq!(opened.symbols(), parsed.symbols());
+    assert_eq!(opened.file.parts()[bytes.len() - 1], 0, "not read yet");
+    assert_eq!(opened.bytes(), bytes);
+    std::fs::remove_file(path).unwrap();
+}

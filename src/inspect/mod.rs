@@ -43,7 +43,7 @@ fn most_pages(image: &Image) -> u32 {
     let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE as usize) + 1;
     let segments = image.segments.iter();
     let data: usize = segments.map(|s| pages(s.data.len())).sum();
-    let file = pages(image.bytes().len()) + image.segments.len();
+    let file = pages(image.file_len()) + image.segments.len();
     let most = 2 * data.min(file);
     u32::try_from(most).unwrap_or(u32::MAX).min(PAGE_COUNT - 1)
 }
