@@ -7,6 +7,8 @@
     reason = "a test that cannot read its input has failed"
 )]
 
+#[path = "emitted/idioms.rs"]
+mod idioms;
 #[path = "emitted/sequences.rs"]
 mod sequences;
 

@@ -27,6 +27,6 @@ mod text;
 pub use decode::decode;
 pub use encode::Assembler;
 pub use insn::Insn;
-pub use label::{AsmError, Label, patch_rel32};
+pub use label::{AsmError, Label};
 pub use operand::{Cond, Immediate, Mem, Reg, Rm, Scale};
 pub use text::disassemble;

@@ -4,6 +4,7 @@
 //! page is a [`Placement`], chosen at start-up. `supply` hands pages out, and `table` holds their bytes and all that is
 //! unsafe. Accesses here are exact: a store that crosses into a page that may not be written writes nothing.
 
+mod code_writes;
 mod config;
 mod fault;
 mod permissions;
@@ -11,6 +12,7 @@ mod scalar;
 mod supply;
 mod table;
 
+pub use code_writes::CodeWrite;
 pub use config::{MemoryConfig, MemoryError, Placement};
 pub use fault::{Access, Fault, FaultKind};
 pub use permissions::Permissions;
@@ -18,7 +20,6 @@ pub use scalar::Scalar;
 pub use table::{IDENTITY_LOWEST, PAGED_MOST_PAGES, Table};
 
 use supply::Supply;
-use table::{CODE, WATCHED};
 
 /// Bytes of a guest page.
 pub const PAGE_SIZE: u32 = 4096;
@@ -26,18 +27,6 @@ pub const PAGE_SIZE: u32 = 4096;
 pub const PAGE_SHIFT: u32 = 12;
 /// Pages of the guest's address space.
 pub const PAGE_COUNT: u32 = 1 << 20;
-
-/// The most stores to pages of code that are kept apart.
-const MOST_CODE_WRITES: usize = 1024;
-
-/// A guest store to a page from which code was translated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CodeWrite {
-    /// First byte written.
-    pub addr: u32,
-    /// Bytes written.
-    pub len: u32,
-}
 
 /// The guest's memory.
 #[derive(Debug)]
@@ -330,66 +319,6 @@ impl Memory {
         self.load::<u8>(addr)
     }
 
-    /// Write-protects a page that code was translated from: stores to it are noted in [`Memory::take_code_writes`],
-    /// and emitted stores to it fail over to the slow path.
-    pub fn protect_code(&mut self, page: u32) {
-        self.supply.set(page, CODE, true);
-    }
-
-    /// Ends what [`Memory::protect_code`] began.
-    pub fn unprotect_code(&mut self, page: u32) {
-        self.supply.set(page, CODE, false);
-    }
-
-    /// Watches the word at this address: [`Memory::watch_hit`] tells of writes to it. Its page cannot be
-    /// written by emitted code, so that no store to it goes unseen and nothing else costs more.
-    pub fn set_watch(&mut self, addr: Option<u32>) {
-        if let Some(old) = self.watch.take() {
-            self.supply.set(old >> PAGE_SHIFT, WATCHED, false);
-        }
-        self.watch = addr;
-        self.watch_hit = false;
-        if let Some(new) = addr {
-            self.supply.set(new >> PAGE_SHIFT, WATCHED, true);
-        }
-    }
-
-    /// Whether the watched word was written since [`Memory::clear_watch_hit`]. Engines look at this after each store
-    /// that went through here, and stop with `Stop::Watch`.
-    #[inline]
-    #[must_use]
-    pub fn watch_hit(&self) -> bool {
-        self.watch_hit
-    }
-
-    /// Makes [`Memory::watch_hit`] false.
-    pub fn clear_watch_hit(&mut self) {
-        self.watch_hit = false;
-    }
-
-    /// The stores to protected pages since the last call.
-    pub fn take_code_writes(&mut self) -> Vec<CodeWrite> {
-        std::mem::take(&mut self.code_writes)
-    }
-
-    /// Whether there are stores to protected pages, or a `fence.i`, that nobody has taken.
-    #[inline]
-    #[must_use]
-    pub fn has_code_writes(&self) -> bool {
-        self.fence_i || !self.code_writes.is_empty()
-    }
-
-    /// A `fence.i` was executed: [`Memory::take_fence_i`] tells.
-    #[inline]
-    pub fn note_fence_i(&mut self) {
-        self.fence_i = true;
-    }
-
-    /// Whether a `fence.i` was executed since the last call.
-    pub fn take_fence_i(&mut self) -> bool {
-        std::mem::take(&mut self.fence_i)
-    }
-
     #[inline]
     fn check_alignment<T: Scalar>(&self, addr: u32, access: Access) -> Result<(), Fault> {
         if self.strict_align && !addr.is_multiple_of(T::SIZE) {
@@ -400,42 +329,6 @@ impl Memory {
             });
         }
         Ok(())
-    }
-
-    fn note_code_write(&mut self, addr: u32, len: u32) {
-        if len == 0 {
-            return;
-        }
-        let first = addr >> PAGE_SHIFT;
-        let pages = ((addr % PAGE_SIZE) as u64 + u64::from(len)).div_ceil(u64::from(PAGE_SIZE));
-        let touches = |flag| {
-            (0..pages)
-                .map(|n| first.wrapping_add(u32::try_from(n).unwrap_or(0)) % PAGE_COUNT)
-                .any(|page| self.supply.has(page, flag))
-        };
-        let (code, watched) = (touches(CODE), touches(WATCHED));
-        if code {
-            self.note(CodeWrite { addr, len });
-        }
-        if watched {
-            self.watch_hit |= self.watch.is_some_and(|watch| {
-                watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4
-            });
-        }
-    }
-
-    /// Nobody takes them while instructions are stepped over: then the last one comes to cover all that follow.
-    fn note(&mut self, write: CodeWrite) {
-        let full = self.code_writes.len() >= MOST_CODE_WRITES;
-        match self.code_writes.last_mut() {
-            Some(last) if full => {
-                let end = |write: CodeWrite| u64::from(write.addr) + u64::from(write.len);
-                let (addr, end) = (last.addr.min(write.addr), end(*last).max(end(write)));
-                let len = u32::try_from(end - u64::from(addr)).unwrap_or(u32::MAX);
-                *last = CodeWrite { addr, len };
-            }
-            _ => self.code_writes.push(write),
-        }
     }
 
     /// Calls `step(table, page, offset in page, bytes done, bytes now)` for each page that `[addr, addr + len)`

@@ -1,12 +1,13 @@
 //! The page table and the memory behind it: what is where for each [`Placement`], and all that is unsafe about it.
 //!
 //! One byte of flags a page is the truth: the guest's permissions, whether the page has memory (`RESIDENT`), whether
-//! code was translated from it (`CODE`) and whether a word of it is watched (`WATCHED`). What emitted code uses follows from the flags: two tables of page numbers in
-//! the pool for the paged placement, the host's page protection for the others.
+//! code was translated from it (`CODE`) and whether a word of it is watched (`WATCHED`). What emitted code uses follows
+//! from the flags: two tables of page numbers in the pool for the paged placement, the host's page protection for the
+//! others.
 //!
 //! Invariants: a page is `RESIDENT` only while mapped; emitted code can read a page exactly when it is `RESIDENT` (all
-//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED`; a page that stops being
-//! `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in [`Table::change`] and
+//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED`; a page that
+//! stops being `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in [`Table::change`] and
 //! [`Table::clear`] only, and where the host refuses a change, the flags stay as they were.
 #![expect(
     unsafe_code,

@@ -15,13 +15,6 @@ pub struct Label(u32);
 /// A branch that cannot be completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsmError {
-    /// The rel32 field at `at` cannot reach `target`, or is not inside the code.
-    OutOfReach {
-        /// Offset of the field.
-        at: usize,
-        /// Offset of the branch's target.
-        target: i64,
-    },
     /// A branch was emitted to a label that was never bound.
     Unbound(Label),
 }
@@ -29,9 +22,6 @@ pub enum AsmError {
 impl fmt::Display for AsmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AsmError::OutOfReach { at, target } => {
-                write!(f, "the branch at {at:#x} cannot reach {target:#x}")
-            }
             AsmError::Unbound(label) => write!(f, "label {} is used but not bound", label.0),
         }
     }
@@ -135,30 +125,6 @@ impl Assembler {
         self.call_rel32(rel);
     }
 
-    /// Emits `jmp rel32` to be patched, and gives the offset of its field for [`patch_rel32`].
-    ///
-    /// Until then it goes to the next instruction.
-    pub fn jmp_patchable(&mut self) -> usize {
-        self.jmp_rel32(0);
-        self.len - 4
-    }
-
-    /// Emits `jcc rel32` to be patched, and gives the offset of its field for [`patch_rel32`].
-    ///
-    /// Until then it goes to the next instruction.
-    pub fn jcc_patchable(&mut self, cond: Cond) -> usize {
-        self.jcc_rel32(cond, 0);
-        self.len - 4
-    }
-
-    /// Emits `call rel32` to be patched, and gives the offset of its field for [`patch_rel32`].
-    ///
-    /// Until then it calls the next instruction.
-    pub fn call_patchable(&mut self) -> usize {
-        self.call_rel32(0);
-        self.len - 4
-    }
-
     /// The finished code.
     ///
     /// # Errors
@@ -204,25 +170,6 @@ impl Assembler {
         *state = State::Waiting(at);
         previous.cast_signed()
     }
-}
-
-/// Makes the `jmp`, `jcc` or `call` whose rel32 field is at offset `at` go to `target`.
-///
-/// Both are offsets from the start of `code`; `target` may lie outside.
-///
-/// # Errors
-/// [`AsmError::OutOfReach`] when the distance does not fit into 32 bits or `at` is not inside `code`.
-pub fn patch_rel32(code: &mut [u8], at: usize, target: i64) -> Result<(), AsmError> {
-    let error = AsmError::OutOfReach { at, target };
-    let end = at.checked_add(4).ok_or(error)?;
-    let rel = i64::try_from(end)
-        .ok()
-        .and_then(|end| target.checked_sub(end))
-        .and_then(|rel| i32::try_from(rel).ok())
-        .ok_or(error)?;
-    let field = code.get_mut(at..end).ok_or(error)?;
-    field.copy_from_slice(&rel.to_le_bytes());
-    Ok(())
 }
 
 #[cfg(test)]
@@ -298,35 +245,5 @@ mod tests {
         assert_eq!(a.clone().finish(), Err(AsmError::Unbound(used)));
         a.bind(used);
         assert!(a.finish().is_ok());
-    }
-
-    #[test]
-    fn patches_every_kind_of_branch() {
-        let mut a = Assembler::new();
-        let fields = [
-            a.jmp_patchable(),
-            a.jcc_patchable(Cond::B),
-            a.call_patchable(),
-        ];
-        let mut code = a.finish().unwrap();
-        for (at, target) in fields.into_iter().zip([0x1000, -16, 0x7fff_0000]) {
-            patch_rel32(&mut code, at, target).unwrap();
-        }
-        let expected = [
-            (0, 0x1000),
-            (5, (-16i64).cast_unsigned()),
-            (11, 0x7fff_0000),
-        ];
-        assert_eq!(targets(&code), expected);
-        for (at, target) in [
-            (1, 1 << 31 | 5),
-            (1, -(1 << 31) + 4),
-            (13, 0),
-            (usize::MAX, 0),
-        ] {
-            let error = AsmError::OutOfReach { at, target };
-            assert_eq!(patch_rel32(&mut code, at, target), Err(error));
-        }
-        assert_eq!(targets(&code), expected);
     }
 }

@@ -1,0 +1,114 @@
+//! Stores that somebody has to hear of: to pages that code was made from, and to the watched word; also `fence.i`.
+
+use super::table::{CODE, WATCHED};
+use super::{Memory, PAGE_COUNT, PAGE_SHIFT, PAGE_SIZE};
+
+/// The most stores to pages of code that are kept apart.
+const MOST_CODE_WRITES: usize = 1024;
+
+/// A guest store to a page from which code was translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeWrite {
+    /// First byte written.
+    pub addr: u32,
+    /// Bytes written.
+    pub len: u32,
+}
+
+impl Memory {
+    /// Write-protects a page that code was translated from: stores to it are noted in [`Memory::take_code_writes`],
+    /// and emitted stores to it fail over to the slow path.
+    pub fn protect_code(&mut self, page: u32) {
+        self.supply.set(page, CODE, true);
+    }
+
+    /// Ends what [`Memory::protect_code`] began.
+    pub fn unprotect_code(&mut self, page: u32) {
+        self.supply.set(page, CODE, false);
+    }
+
+    /// Watches the word at this address: [`Memory::watch_hit`] tells of writes to it. Its page cannot be
+    /// written by emitted code, so that no store to it goes unseen and nothing else costs more.
+    pub fn set_watch(&mut self, addr: Option<u32>) {
+        if let Some(old) = self.watch.take() {
+            self.supply.set(old >> PAGE_SHIFT, WATCHED, false);
+        }
+        self.watch = addr;
+        self.watch_hit = false;
+        if let Some(new) = addr {
+            self.supply.set(new >> PAGE_SHIFT, WATCHED, true);
+        }
+    }
+
+    /// Whether the watched word was written since [`Memory::clear_watch_hit`]. Engines look at this after each store
+    /// that went through here, and stop with `Stop::Watch`.
+    #[inline]
+    #[must_use]
+    pub fn watch_hit(&self) -> bool {
+        self.watch_hit
+    }
+
+    /// Makes [`Memory::watch_hit`] false.
+    pub fn clear_watch_hit(&mut self) {
+        self.watch_hit = false;
+    }
+
+    /// The stores to protected pages since the last call.
+    pub fn take_code_writes(&mut self) -> Vec<CodeWrite> {
+        std::mem::take(&mut self.code_writes)
+    }
+
+    /// Whether there are stores to protected pages, or a `fence.i`, that nobody has taken.
+    #[inline]
+    #[must_use]
+    pub fn has_code_writes(&self) -> bool {
+        self.fence_i || !self.code_writes.is_empty()
+    }
+
+    /// A `fence.i` was executed: [`Memory::take_fence_i`] tells.
+    #[inline]
+    pub fn note_fence_i(&mut self) {
+        self.fence_i = true;
+    }
+
+    /// Whether a `fence.i` was executed since the last call.
+    pub fn take_fence_i(&mut self) -> bool {
+        std::mem::take(&mut self.fence_i)
+    }
+
+    pub(super) fn note_code_write(&mut self, addr: u32, len: u32) {
+        if len == 0 {
+            return;
+        }
+        let first = addr >> PAGE_SHIFT;
+        let pages = ((addr % PAGE_SIZE) as u64 + u64::from(len)).div_ceil(u64::from(PAGE_SIZE));
+        let touches = |flag| {
+            (0..pages)
+                .map(|n| first.wrapping_add(u32::try_from(n).unwrap_or(0)) % PAGE_COUNT)
+                .any(|page| self.supply.has(page, flag))
+        };
+        let (code, watched) = (touches(CODE), touches(WATCHED));
+        if code {
+            self.note(CodeWrite { addr, len });
+        }
+        if watched {
+            self.watch_hit |= self.watch.is_some_and(|watch| {
+                watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4
+            });
+        }
+    }
+
+    /// Nobody takes them while instructions are stepped over: then the last one comes to cover all that follow.
+    fn note(&mut self, write: CodeWrite) {
+        let full = self.code_writes.len() >= MOST_CODE_WRITES;
+        match self.code_writes.last_mut() {
+            Some(last) if full => {
+                let end = |write: CodeWrite| u64::from(write.addr) + u64::from(write.len);
+                let (addr, end) = (last.addr.min(write.addr), end(*last).max(end(write)));
+                let len = u32::try_from(end - u64::from(addr)).unwrap_or(u32::MAX);
+                *last = CodeWrite { addr, len };
+            }
+            _ => self.code_writes.push(write),
+        }
+    }
+}
