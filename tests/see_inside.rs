@@ -325,14 +325,16 @@ fn looking_at_memory_takes_none() {
     let (report, dumped) = (dir.path().join("report"), dir.path().join("memory"));
     let report_path = report.to_string_lossy();
     let dump = format!("0x7f800000+0x700000={}", dumped.display());
-    let plain = ["--memory=64K", "--report", &*report_path];
-    let pages = |more: &[&str]| {
-        assert!(lines(&[&plain, more, &["hello.elf"]].concat()).is_empty());
-        json_in(&report)["pages_peak"].as_u64().unwrap()
-    };
-    assert_eq!(pages(&["--dump-mem", &dump]), pages(&[]));
-    let bytes = fs::read(&dumped).unwrap();
-    assert_eq!(bytes, vec![0; 0x70_0000]);
+    for limit in ["64K", "64M"] {
+        let plain = ["--memory", limit, "--report", &*report_path];
+        let pages = |more: &[&str]| {
+            assert!(lines(&[&plain, more, &["hello.elf"]].concat()).is_empty());
+            json_in(&report)["pages_peak"].as_u64().unwrap()
+        };
+        assert_eq!(pages(&["--dump-mem", &dump]), pages(&[]), "{limit}");
+        let bytes = fs::read(&dumped).unwrap();
+        assert_eq!(bytes, vec![0; 0x70_0000]);
+    }
 }
 
 #[test]

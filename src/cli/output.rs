@@ -6,7 +6,7 @@
 
 use super::Failure;
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -174,6 +174,17 @@ fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         Ok(created) => created,
         Err(error) => return in_place(error),
     };
+    // Neither its owner nor its other names lose a file.
+    let replaceable = match &before {
+        None => Ok(true),
+        Some(before) => file.metadata().map(|new| {
+            before.nlink() == 1 && (before.uid(), before.gid()) == (new.uid(), new.gid())
+        }),
+    };
+    if !matches!(replaceable, Ok(true)) {
+        let _ = folder.remove_file(&beside);
+        return in_place(ErrorKind::Other.into());
+    }
     let permissions = before.as_ref().map(Metadata::permissions);
     let written = permissions
         .map_or(Ok(()), |permissions| file.set_permissions(permissions))
@@ -263,6 +274,17 @@ mod tests {
         symlink("../elsewhere", at("granted/code")).unwrap();
         let written = output.write(|write| write("listing.txt", b"x"));
         assert!(written.is_err() && names(&at("elsewhere")).is_empty());
+    }
+
+    #[test]
+    fn other_names_of_a_file_lead_to_what_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        fs::write(&one, "long before").unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        Output::new(&one).write(b"text").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"text");
+        assert_eq!(names(dir.path()), ["one", "other"]);
     }
 
     #[test]

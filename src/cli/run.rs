@@ -65,17 +65,21 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     if let Some(crash) = &crash {
         let _ = write!(std::io::stderr(), "{crash}");
     }
+    // Made before anybody looks at memory: looking may make the host's pages count as touched.
+    let told = report.map(|file| {
+        (
+            file,
+            Report::new(name.clone(), exit, &machine, crash, load, run),
+        )
+    });
     // What cannot be written keeps nothing else from being written, least of all the report.
     let mut failures = observers.finish(exit, &machine, load, run);
     if let Some(file) = signature {
         failures.extend(write_signature(file, &name, &machine).err());
     }
-    if let Some(file) = report {
+    if let Some((file, mut report)) = told {
         let errors = failures.iter().map(|failure| failure.message.clone());
-        let report = Report {
-            output_errors: errors.collect(),
-            ..Report::new(name, exit, &machine, crash, load, run)
-        };
+        report.output_errors = errors.collect();
         failures.extend(write_json(file, &report).err());
     }
     // The system takes everything back with the process, in less time than it takes piece by piece.
