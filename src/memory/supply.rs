@@ -17,8 +17,8 @@ use std::cmp::Reverse;
 /// Every so many pieces, pages are handed out in pieces twice as large. All 2^20 pages are then in at most 20,000 pieces,
 /// and a host allows 65,530 mappings: one for a piece, and one for what is between it and the next.
 const PIECES: u32 = 2048;
-/// The most holes that are made when untouched pages are taken back.
-const MOST_HOLES: usize = 8 * PIECES as usize;
+/// The most pieces there may be once untouched pages were taken back.
+const MOST_PIECES: u32 = 10 * PIECES;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -205,16 +205,20 @@ impl Supply {
             }
         }
         holes.sort_by_key(|&(_, run)| Reverse(run));
-        self.exact = holes.len() <= MOST_HOLES;
-        holes.truncate(MOST_HOLES);
-        for (first, pages) in holes {
+        // Each hole makes one piece more.
+        let most = (MOST_PIECES.saturating_sub(self.pieces)) as usize;
+        let all = holes.len() <= most;
+        holes.truncate(most);
+        let done = holes.into_iter().try_for_each(|(first, pages)| {
             self.table
                 .change(first, pages, |_, flags| flags & !RESIDENT)?;
             self.resident -= pages;
-        }
+            Ok(())
+        });
+        self.exact = all && done.is_ok();
         let pieces = |&(first, pages): &(u32, u32)| self.pieces_from(first, pages);
         self.pieces = self.extents.iter().map(pieces).sum();
-        Ok(())
+        done
     }
 
     /// At the limit: whether pages that nobody touched could be taken back.
