@@ -153,9 +153,15 @@ impl CodeBuffer {
         self.open.dedup();
 
         self.edits += 1;
-        let opened = self.each_open(Mapping::open_code);
+        let mut opened = self.each_open(Mapping::open_code);
         if opened.is_err() {
+            // The system may have no mappings left to divide its own into: it need not for all chunks at once.
             self.broken = self.each_open(Mapping::close_code).is_err();
+            self.open = (0..self.mapping.len().div_ceil(self.chunk)).collect();
+            opened = self.each_open(Mapping::open_code);
+        }
+        if opened.is_err() {
+            self.broken |= self.each_open(Mapping::close_code).is_err();
             return opened;
         }
         self.copy(start, code);
@@ -163,10 +169,8 @@ impl CodeBuffer {
             self.copy(patch.at.0 as usize, &patch.bytes[..patch.len as usize]);
         }
         let closed = self.each_open(Mapping::close_code);
-        if closed.is_err() {
-            self.broken = true;
-            return closed;
-        }
+        self.broken = closed.is_err();
+        closed?;
         self.used = start + code.len();
         if !code.is_empty() {
             icache::publish(self.mapping.as_ptr().wrapping_add(start), code.len());

@@ -429,7 +429,8 @@ impl<B: Backend> Engine for Jit<B> {
                 // left that point at what was dropped.
                 self.unlinked = true;
                 log::error!("the JIT cannot go on: {error}; interpreting");
-                interp::Interpreter::default().run(cpu, memory, budget)
+                let stop = self.stop.clone();
+                interp::Interpreter { stop }.run(cpu, memory, budget)
             }
         }
     }
