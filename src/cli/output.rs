@@ -51,6 +51,13 @@ impl Output {
     /// Writes the file.
     pub(super) fn write(self, bytes: &[u8]) -> Result<(), Failure> {
         let written = self.place.and_then(|place| match place {
+            Place::System(path) if path == Path::new("/dev/stdout") => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes).and_then(|()| stdout.flush())
+            }
+            Place::System(path) if path == Path::new("/dev/stderr") => {
+                io::stderr().lock().write_all(bytes)
+            }
             // What a descriptor stands for may be a file with something in it.
             Place::System(path) => {
                 let mut file = fs::OpenOptions::new().append(true).open(path)?;
@@ -132,21 +139,39 @@ fn look_up(path: &Path) -> io::Result<Place> {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        let folder = fs::canonicalize(folder)?;
-        let place = folder.join(name);
-        // Links there lead to what is no file, or to one that somebody has open.
-        if folder == Path::new("/dev") || folder.starts_with("/proc") {
-            return Ok(Place::System(place));
+        // Links there lead to what is no file, or to one that somebody has open. Folders above may be closed to us.
+        if let Ok(folder) = fs::canonicalize(folder)
+            && (folder == Path::new("/dev") || folder.starts_with("/proc"))
+        {
+            return Ok(Place::System(folder.join(name)));
         }
-        match fs::read_link(&place) {
-            Ok(link) => path = folder.join(link),
+        match fs::read_link(folder.join(name)) {
+            Ok(link) => {
+                may_follow(folder, name)?;
+                path = folder.join(link);
+            }
             Err(_) => {
-                let folder = Dir::open_ambient_dir(&folder, ambient_authority())?;
+                let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
                 return Ok(Place::Folder(folder, name.to_owned()));
             }
         }
     }
     Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
+/// What Linux asks of links that it follows in folders as /tmp (`fs.protected_symlinks`): nobody else laid them there.
+fn may_follow(folder: &Path, name: &OsStr) -> io::Result<()> {
+    const STICKY_AND_FOR_ALL: u32 = 0o1002;
+    let above = fs::metadata(folder)?;
+    let link = fs::symlink_metadata(folder.join(name))?;
+    let ours = || fs::metadata("/proc/self").is_ok_and(|process| process.uid() == link.uid());
+    if above.mode() & STICKY_AND_FOR_ALL != STICKY_AND_FOR_ALL
+        || above.uid() == link.uid()
+        || ours()
+    {
+        return Ok(());
+    }
+    Err(ErrorKind::PermissionDenied.into())
 }
 
 fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
@@ -285,6 +310,22 @@ mod tests {
         Output::new(&one).write(b"text").unwrap();
         assert_eq!(fs::read(&other).unwrap(), b"text");
         assert_eq!(names(dir.path()), ["one", "other"]);
+    }
+
+    #[test]
+    fn links_that_somebody_else_laid_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, target) = (dir.path().join("link"), dir.path().join("target"));
+        symlink("target", &link).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        Output::new(&link).write(b"text").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"text", "our own");
+        if std::os::unix::fs::lchown(&link, Some(12345), None).is_err() {
+            println!("skipped: only root can give a link away");
+            return;
+        }
+        assert!(Output::new(&link).write(b"more").is_err());
+        assert_eq!(fs::read(&target).unwrap(), b"text");
     }
 
     #[test]
