@@ -46,11 +46,21 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
         }
         Exit::Breakpoint => format!("breakpoint (ebreak) at {place}"),
         Exit::Fault(fault) => match fault.kind {
-            FaultKind::OutOfPages => format!(
-                "out of memory pages at {place}: {:#010x} needs another, and all {} KiB are in use (--memory)",
-                fault.addr,
-                u64::from(machine.memory().limit_pages()) * u64::from(PAGE_SIZE) / 1024
-            ),
+            FaultKind::OutOfPages => {
+                let (used, limit) = (
+                    machine.memory().pages_used(),
+                    machine.memory().limit_pages(),
+                );
+                // An access may want more than one.
+                let why = if used + used / 8 < limit {
+                    "the host has no mappings left for memory in so many pieces (--placement paged wants none)".to_owned()
+                } else {
+                    let size = u64::from(limit) * u64::from(PAGE_SIZE) / 1024;
+                    format!("all {size} KiB are in use (--memory)")
+                };
+                let addr = fault.addr;
+                format!("out of memory pages at {place}: {addr:#010x} needs another, and {why}")
+            }
             FaultKind::Unmapped | FaultKind::Denied | FaultKind::Misaligned => {
                 let hint = fault_hint(machine, fault);
                 format!("memory fault at {place}: {fault}{hint}")
