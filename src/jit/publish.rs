@@ -28,7 +28,7 @@ pub(super) struct Workshop {
     patches: Vec<Patch>,
     /// Where the batch's blocks are.
     entries: Vec<(u32, CodeOffset)>,
-    /// Where regions of this batch may begin.
+    /// Where regions of this batch may begin, and of later ones where nothing is interpreted.
     open: Vec<u32>,
 }
 
