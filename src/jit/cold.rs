@@ -28,18 +28,22 @@ pub struct Heat {
     counts: Box<[u8]>,
     /// How often a place is interpreted before it gets code.
     limit: u8,
+    /// How many instructions are still to be interpreted before anything gets code.
+    first: u64,
     /// Places that were reached half as often: they get code together with the next that needs it.
     pub warm: Vec<u32>,
 }
 
 impl Heat {
-    /// With a limit of 0, all code is translated before it is executed.
+    /// With a limit of 0, all code is translated before it is executed. Otherwise nothing is before `first` instructions
+    /// were interpreted.
     #[must_use]
-    pub fn new(limit: u8) -> Heat {
+    pub fn new(limit: u8, first: u32) -> Heat {
         let counters = if limit == 0 { 0 } else { 1 << BITS };
         Heat {
             counts: vec![0; counters].into_boxed_slice(),
             limit,
+            first: first.into(),
             warm: Vec::new(),
         }
     }
@@ -51,7 +55,9 @@ impl Heat {
     /// A block begins here and is about to be executed. True if it should have code.
     pub fn reach(&mut self, pc: u32) -> bool {
         let limit = self.limit;
+        let waits = self.first > 0;
         match self.count(pc) {
+            Some(count) if waits && *count == limit - 1 => false,
             Some(count) if *count < limit => {
                 *count += 1;
                 if *count == limit / 2 {
@@ -61,6 +67,11 @@ impl Heat {
             }
             _ => true,
         }
+    }
+
+    /// So many instructions were interpreted.
+    pub fn interpreted(&mut self, insns: u64) {
+        self.first = self.first.saturating_sub(insns);
     }
 
     /// Whether nothing is counted: all code is translated before it is executed.
@@ -127,6 +138,7 @@ impl<B: Backend> Jit<B> {
             let done = run_block(cpu, memory, most);
             let executed = cpu.instret - before;
             self.stats.interpreted += executed;
+            self.heat.interpreted(executed);
             if self.mode.counting {
                 self.arena.state().budget -= i64::try_from(executed).unwrap_or(i64::MAX);
                 self.tell_budget(cpu, budget);
@@ -172,8 +184,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_is_hot_before_enough_was_interpreted() {
+        let mut heat = Heat::new(4, 100);
+        assert!((0..20).all(|_| !heat.reach(0x1_0000)));
+        heat.interpreted(60);
+        assert!(!heat.reach(0x1_0000));
+        heat.interpreted(60);
+        assert!(!heat.reach(0x1_0000), "the fourth time that counts");
+        assert!(heat.reach(0x1_0000));
+        assert!((0..4).all(|_| !heat.reach(0x2_0000)));
+        assert!(heat.reach(0x2_0000));
+    }
+
+    #[test]
     fn a_place_is_hot_after_its_limit_and_cold_again_when_rewritten() {
-        let mut heat = Heat::new(4);
+        let mut heat = Heat::new(4, 0);
         assert!(!heat.reached(0x1_0000));
         for n in 1..=4 {
             assert!(!heat.reach(0x1_0000), "{n}");
@@ -190,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_everything_is_hot() {
-        let mut heat = Heat::new(0);
+        let mut heat = Heat::new(0, 100);
         assert!(heat.reach(0x1_0000) && heat.reached(0x2_0000));
         heat.forget(0x1_0000);
         assert!(heat.reach(0x1_0000) && heat.warm.is_empty());

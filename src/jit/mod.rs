@@ -78,9 +78,13 @@ pub struct JitConfig {
     pub host_features: bool,
     /// How often code is interpreted before it is translated; 0 translates all code before it is executed.
     pub hot: u8,
+    /// How many instructions are interpreted before anything is translated, unless all is.
+    pub first: u32,
 }
 
 impl JitConfig {
+    /// [`JitConfig::first`] of a run whose [`JitConfig::hot`] nobody chose.
+    pub const FIRST: u32 = 4096;
     /// [`JitConfig::hot`] where nobody asks for something else.
     pub const HOT: u8 = 8;
 }
@@ -93,6 +97,7 @@ impl Default for JitConfig {
             plain: false,
             host_features: true,
             hot: JitConfig::HOT,
+            first: 0,
         }
     }
 }
@@ -197,7 +202,7 @@ impl<B: Backend> Jit<B> {
             arena,
             stubs,
             cache: Cache::default(),
-            heat: Heat::new(config.hot),
+            heat: Heat::new(config.hot, config.first),
             workshop: Workshop::default(),
             mode: Mode {
                 counting: false,

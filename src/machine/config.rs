@@ -220,6 +220,7 @@ fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, 
     let jit_config = jit::JitConfig {
         code_cache: config.code_cache.unwrap_or(default.code_cache),
         hot: config.hot.unwrap_or(default.hot),
+        first: config.hot.map_or(jit::JitConfig::FIRST, |_| 0),
         ..default
     };
     match jit::for_host(memory, jit_config) {
