@@ -84,7 +84,7 @@ pub struct JitConfig {
 
 impl JitConfig {
     /// [`JitConfig::first`] of a run whose [`JitConfig::hot`] nobody chose.
-    pub const FIRST: u32 = 4096;
+    pub const FIRST: u32 = 2048;
     /// [`JitConfig::hot`] where nobody asks for something else.
     pub const HOT: u8 = 8;
 }
