@@ -36,6 +36,18 @@ pub struct Address {
     pub offset: i32,
 }
 
+impl Address {
+    /// base + offset.
+    #[must_use]
+    pub fn new(base: Reg, offset: i32) -> Address {
+        Address {
+            base,
+            index: None,
+            offset,
+        }
+    }
+}
+
 /// What a branch looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {

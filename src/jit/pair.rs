@@ -370,21 +370,13 @@ mod tests {
     const P: Reg = Reg::S0;
 
     fn lw(rd: Reg, base: Reg, offset: i32) -> Op {
-        let address = Address {
-            base,
-            index: None,
-            offset,
-        };
+        let address = Address::new(base, offset);
         let op = LoadOp::Lw;
         Op::Load { op, rd, address }
     }
 
     fn sw(src: Reg, base: Reg, offset: i32) -> Op {
-        let address = Address {
-            base,
-            index: None,
-            offset,
-        };
+        let address = Address::new(base, offset);
         let op = StoreOp::Sw;
         Op::Store { op, src, address }
     }

@@ -163,9 +163,8 @@ pub struct Finder {
 }
 
 /// How many words are fetched at once, all of the same page.
-const FETCHED: usize = 32;
+const FETCHED: usize = FETCHED_BYTES as usize / 4;
 const FETCHED_BYTES: u32 = 128;
-const _: () = assert!(FETCHED_BYTES as usize == 4 * FETCHED);
 
 impl Finder {
     fn fetch(&mut self, pc: u32, memory: &mut Memory) -> Option<u32> {

@@ -290,7 +290,7 @@ impl Lifter<'_> {
                 rs1,
                 offset,
             } => {
-                let address = self.address(rs1, offset);
+                let address = Address::new(rs1, offset);
                 if !rd.is_zero() {
                     self.known[rd.index()] = None;
                     self.held[rd.index()] = None;
@@ -303,7 +303,7 @@ impl Lifter<'_> {
                 rs2,
                 offset,
             } => {
-                let address = self.address(rs1, offset);
+                let address = Address::new(rs1, offset);
                 self.push(Op::Store {
                     op,
                     src: rs2,
@@ -328,14 +328,6 @@ impl Lifter<'_> {
             Insn::FenceI { .. } | Insn::Csr { .. } | Insn::Ecall | Insn::Ebreak => {
                 self.push(Op::Interpret);
             }
-        }
-    }
-
-    fn address(&self, base: Reg, offset: i32) -> Address {
-        Address {
-            base,
-            index: None,
-            offset,
         }
     }
 

@@ -81,10 +81,7 @@ impl Assembler {
 
     /// Emits a form with a memory operand.
     pub(super) fn emit_mem(&mut self, form: &Form, reg: u8, mem: Mem, extra: u8, imm: u64) {
-        let mem = match mem.index {
-            Some(_) => mem.shortest(),
-            None => mem,
-        };
+        let mem = mem.shortest();
         let mut out = Head::default();
         if mem.gs {
             out.push(0x65);

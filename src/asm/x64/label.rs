@@ -129,9 +129,10 @@ impl Assembler {
     ///
     /// # Errors
     /// [`AsmError::Unbound`] when a branch still waits for its label.
-    pub fn finish(self) -> Result<Vec<u8>, AsmError> {
+    pub fn finish(mut self) -> Result<Vec<u8>, AsmError> {
         self.check_labels()?;
-        Ok(self.code().to_vec())
+        self.code.truncate(self.len);
+        Ok(self.code)
     }
 
     /// Checks that no branch waits for its label.

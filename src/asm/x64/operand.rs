@@ -164,6 +164,9 @@ impl Mem {
     /// The same address in the form with the shortest encoding.
     #[inline]
     pub(super) fn shortest(mut self) -> Mem {
+        if self.index.is_none() {
+            return self;
+        }
         match (self.base, self.index) {
             // Without a base, the displacement takes four bytes.
             (None, Some((index, Scale::X1))) => {

@@ -31,11 +31,7 @@ impl<C: Costs> Pass<'_, C> {
                 ..
             } => {
                 let sum = offset.wrapping_add(value.cast_signed());
-                self.costs.offset(sum).then_some(Address {
-                    base: a,
-                    index: None,
-                    offset: sum,
-                })
+                self.costs.offset(sum).then_some(Address::new(a, sum))
             }
             Op::Alu {
                 op: AluOp::Add,

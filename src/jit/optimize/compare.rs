@@ -62,7 +62,7 @@ impl<C: Costs> Pass<'_, C> {
             fits.then_some((equal, a, Operand::Imm(value)))
         };
         match op {
-            Op::SetIf { cond, a, b, .. } => Some((if zero { negated(cond) } else { cond }, a, b)),
+            Op::SetIf { cond, a, b, .. } => Some((if zero { cond.invert() } else { cond }, a, b)),
             Op::Alu {
                 op: AluOp::Sub | AluOp::Xor,
                 a,
@@ -177,17 +177,5 @@ impl<C: Costs> Pass<'_, C> {
                 Some(Test::Compare(cond, a, b))
             }
         }
-    }
-}
-
-/// The condition that holds where this one does not.
-pub(super) fn negated(cond: Cond) -> Cond {
-    match cond {
-        Cond::Eq => Cond::Ne,
-        Cond::Ne => Cond::Eq,
-        Cond::Lt => Cond::Ge,
-        Cond::Ge => Cond::Lt,
-        Cond::Ltu => Cond::Geu,
-        Cond::Geu => Cond::Ltu,
     }
 }

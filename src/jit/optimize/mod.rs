@@ -111,7 +111,7 @@ fn skip_one(items: &mut [Item]) {
     if target == moved.pc.wrapping_add(4) && moved.pc == branch.pc.wrapping_add(4) {
         branch.op = Op::Nop;
         moved.op = Op::Select {
-            cond: compare::negated(cond),
+            cond: cond.invert(),
             a,
             b,
             rd,

@@ -63,11 +63,7 @@ fn li(rd: Reg, value: u32) -> Op {
 }
 
 fn at(base: Reg) -> Address {
-    Address {
-        base,
-        index: None,
-        offset: 0,
-    }
+    Address::new(base, 0)
 }
 
 fn load(rd: Reg, base: Reg) -> Op {
