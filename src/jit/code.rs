@@ -17,8 +17,8 @@ pub struct CodeBuffer {
     edits: u64,
     /// The chunks that the edit in progress opens.
     open: Vec<usize>,
-    /// Bytes that are opened and closed at once, whole pages. Half of these chunks have an attribute that keeps the system
-    /// from joining them with their neighbours, and from dividing them again at the next edit.
+    /// Bytes that are opened and closed at once, whole pages. Half of these chunks have an attribute that keeps the
+    /// system from joining them with their neighbours, and from dividing them again at the next edit.
     chunk: usize,
     /// How many chunks were made to stay apart.
     parted: usize,
@@ -121,8 +121,8 @@ impl CodeBuffer {
     /// one turn.
     ///
     /// # Errors
-    /// `OutOfMemory` when there is no room; otherwise the host's. Nothing is changed then; if not even the executable
-    /// permission could be given back, all later edits fail as well.
+    /// `OutOfMemory` when there is no room; otherwise the host's. Code that is in use is as before then, unless not even
+    /// the executable permission could be given back: all later edits fail as well.
     pub fn edit(&mut self, code: &[u8], patches: &[Patch]) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied));

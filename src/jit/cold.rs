@@ -35,8 +35,9 @@ pub struct Heat {
 }
 
 impl Heat {
-    /// With a limit of 0, all code is translated before it is executed. Otherwise nothing is before `first` instructions
-    /// were interpreted.
+    /// With a limit of 0, all code is translated before it is executed. Otherwise nothing is before `first`
+    /// instructions were interpreted: a program that ends then would not profit from what the first translation brings
+    /// up.
     #[must_use]
     pub fn new(limit: u8, first: u32) -> Heat {
         let counters = if limit == 0 { 0 } else { 1 << BITS };

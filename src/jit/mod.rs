@@ -430,8 +430,8 @@ impl<B: Backend> Engine for Jit<B> {
         match self.try_run(cpu, memory, budget) {
             Ok(stop) => stop,
             Err(error) => {
-                // The host took memory or permissions away in mid-run; the guest's state is whole, and in `cpu`. Links may be
-                // left that point at what was dropped.
+                // The host took memory or permissions away in mid-run; the guest's state is whole, and in `cpu`. Links
+                // may be left that point at what was dropped.
                 self.unlinked = true;
                 log::error!("the JIT cannot go on: {error}; interpreting");
                 let stop = self.stop.clone();

@@ -6,9 +6,9 @@
 //! others.
 //!
 //! Invariants: a page is `RESIDENT` only while mapped; emitted code can read a page exactly when it is `RESIDENT` (all
-//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED`; a page that
-//! stops being `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in [`Table::change`] and
-//! [`Table::clear`] only, and where the host refuses a change, the flags stay as they were.
+//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED`; a page
+//! that stops being `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in
+//! [`Table::change`] and [`Table::clear`] only, and where the host refuses a change, the flags stay as they were.
 #![expect(
     unsafe_code,
     reason = "guest memory is raw host memory that emitted code also uses"

@@ -1,4 +1,5 @@
-//! What the standard library does not offer on open files: waiting with a time limit, two open flags, and which files are the kernel's.
+//! What the standard library does not offer on open files: waiting with a time limit, two open flags, and which files
+//! are the kernel's.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -118,8 +118,8 @@ impl X86_64 {
         self.asm.call_rel32(displacement(from, self.exit, 5));
     }
 
-    /// Where the host wants that, makes what was emitted since `start` and the jump of at most `len` bytes to come lie in
-    /// one line of 32 bytes, and not end with it.
+    /// Where the host wants that, makes what was emitted since `start` and the jump of at most `len` bytes to come lie
+    /// in one line of 32 bytes, and not end with it.
     fn keep_in_line(&mut self, start: usize, len: usize) {
         const LINE: usize = 32;
         if !self.jumps_in_lines {
