@@ -16,8 +16,10 @@ use rvjit::asm::{a64, x64};
 use rvjit::elf::Image;
 use rvjit::inspect::functions::functions;
 use rvjit::inspect::memory_of;
-use rvjit::jit::ahead::{Ahead, Function, Host, HostInsn, code_ahead, options, translate_ahead};
-use rvjit::jit::translate::Mode;
+use rvjit::jit::back::translate::Mode;
+use rvjit::jit::view::preview::{
+    Ahead, Function, Host, HostInsn, code_ahead, options, translate_ahead,
+};
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
 use rvjit::rv32::{Insn, encode};
 use std::collections::HashSet;

@@ -26,6 +26,9 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
     "the interpreter executes what emitted code leaves to it",
 )];
 
+/// The rooms of `jit`, from left to right: the way of guest code to host code, then running and showing it.
+const ROOMS: [&str; 7] = ["ir", "front", "passes", "back", "code", "run", "view"];
+
 fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|row| row.contains(&module))
 }
@@ -45,6 +48,11 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// The modules behind each `crate::` of a line; `crate::{a, b}` has several.
 fn uses(line: &str) -> Vec<String> {
+    uses_of("crate::", line)
+}
+
+/// The modules behind each `path`.
+fn uses_of(path: &str, line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
     let name = |text: &str| -> String {
         text.trim_start()
@@ -53,7 +61,7 @@ fn uses(line: &str) -> Vec<String> {
             .collect()
     };
     let mut found = Vec::new();
-    for rest in code.split("crate::").skip(1) {
+    for rest in code.split(path).skip(1) {
         match rest.strip_prefix('{') {
             Some(group) => found.extend(group.split(',').map(name)),
             None => found.push(name(rest)),
@@ -99,6 +107,39 @@ fn modules_use_only_what_is_to_their_left() {
         }
     }
     assert!(seen > 30, "only {seen} uses were found");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn rooms_of_the_jit_use_only_what_is_to_their_left() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jit");
+    let room = |name: &str| ROOMS.iter().position(|room| *room == name);
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in sources(&root) {
+        let inside = path.strip_prefix(&root).unwrap();
+        let user = inside.iter().next().unwrap().to_string_lossy();
+        let Some(own) = room(&user) else {
+            assert_eq!(user, "mod.rs", "a file that is in no room");
+            continue;
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.starts_with("mod tests") {
+                break;
+            }
+            for used in uses_of("crate::jit::", line) {
+                seen += 1;
+                if room(&used).is_some_and(|other| other > own) {
+                    wrong.push(format!(
+                        "src/jit/{}:{number}: uses {used}",
+                        inside.display()
+                    ));
+                }
+            }
+        }
+    }
+    assert!(seen > 60, "only {seen} uses were found");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 

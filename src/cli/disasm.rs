@@ -8,8 +8,8 @@ use crate::elf::Image;
 use crate::inspect::functions::{Function, functions, in_range, named};
 use crate::inspect::listing::{FunctionListing, HostInsnListing, InsnListing, Listing, list};
 use crate::inspect::{memory_of, object};
-use crate::jit::ahead::{self, Host, translate_ahead};
-use crate::jit::translate::Mode;
+use crate::jit::back::translate::Mode;
+use crate::jit::view::preview::{self, Host, translate_ahead};
 use crate::machine::MachineError;
 use crate::memory::{IDENTITY_LOWEST, Placement};
 use crate::report::names::demangle;
@@ -89,7 +89,7 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     let made = if translates {
         let placement = placement(args.placement.0, &image);
         let ranges: Vec<Range<u32>> = chosen.iter().map(|f| f.range.clone()).collect();
-        let options = ahead::options(placement);
+        let options = preview::options(placement);
         let ahead = translate_ahead(host(args)?, options, Mode::default(), &mut memory, &ranges);
         Some((ahead, placement))
     } else {

@@ -6,7 +6,7 @@
 use super::functions::Function;
 use super::scan::Known;
 use crate::elf::Image;
-use crate::jit::ahead::{self, Ahead, HostInsn};
+use crate::jit::view::preview::{self, Ahead, HostInsn};
 use crate::memory::{Memory, Placement};
 use crate::report::names::{demangle, symbol_offset};
 use crate::rv32::{Insn, Reg, decode, disassemble_word};
@@ -198,7 +198,7 @@ fn symbol_at(image: &Image, addr: u32) -> Option<String> {
 fn with_host(
     function: &Function,
     mut insns: Vec<InsnListing>,
-    made: Option<(&Ahead, &ahead::Function)>,
+    made: Option<(&Ahead, &preview::Function)>,
 ) -> FunctionListing {
     let host = made.map(|(ahead, made)| {
         let list = |insns: &[HostInsn]| insns.iter().map(|i| host_insn(ahead, i)).collect();

@@ -4,7 +4,7 @@
 //! inside.
 
 use super::functions::Function;
-use crate::jit::ahead::{Ahead, Host};
+use crate::jit::view::preview::{Ahead, Host};
 use object::write::{Object, SectionId, Symbol, SymbolSection};
 use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
 

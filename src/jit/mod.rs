@@ -1,69 +1,50 @@
 //! The JIT engine: translates regions when they have been reached a few times, runs the code, and acts on why it left.
 //!
+//! The rooms are the pipeline; each uses only those above it in this list, so nothing runs back up.
+//!
 //! ```text
-//! cold      what is executed seldom is interpreted
-//! publish   translating what is not, and linking it
-//! region    guest code reached from an entry          (guest only)
-//! translate operations, given to a backend            (guest only)
-//! optimize/ joins and drops operations                (guest only)
-//! pair      joins accesses to memory                  (guest only)
-//! backend   the trait; arm64/, x86_64/ the hosts      (one operation to host instructions)
-//! code      the code buffer, W^X                      (bytes)
-//! draft     what both hosts' backends keep while emitting
-//! arena     state and jump table                      (what code and engine share)
-//! cache     regions, entries, links, pages            (bookkeeping)
-//! enter     the call                                  (unsafe)
-//! sample    what the guest is at when a timer ticks   (unsafe)
-//! places    what there is for each guest address
-//! leave     what is done where code was left
-//! ahead     translation for a reader, nothing is run  (either host)
+//! ir      operations, what is known of them, the state       (what rooms hand to each other)
+//! front   which guest code is translated, and lifting it     (guest only)
+//! passes  joining and dropping operations                    (guest only)
+//! back    lowering; arm64/, x86_64/ are the hosts            (operations to bytes)
+//! code    buffer, jump table, directory, regions, publishing (bookkeeping, W^X)
+//! run     warming up, entering, leaving, sampling            (unsafe: the call)
+//! view    listings and figures, code ahead of a run          (for a reader)
 //! ```
 
-pub mod ahead;
-pub mod arena;
-pub mod arm64;
-pub mod backend;
-pub mod cache;
+pub mod back;
 pub mod code;
-pub mod cold;
-pub mod draft;
-pub mod enter;
-mod leave;
-pub mod listing;
-mod observe;
-pub mod op;
-pub mod optimize;
-mod pair;
-pub mod places;
-mod publish;
-pub mod region;
-mod sample;
-pub mod translate;
-pub mod x86_64;
+pub mod front;
+pub mod ir;
+pub mod passes;
+pub mod run;
+pub mod view;
 
 use crate::cpu::Cpu;
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Sample, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
 use crate::sys::signal::{FAULT, FaultGuard};
-use arena::{Arena, EXIT_MISSED, JumpTableKind};
-use backend::{Backend, CodeOffset, Event, Options, Stubs};
-use cache::Cache;
-use code::CodeBuffer;
-use cold::Heat;
-use publish::Workshop;
+use back::backend::{Backend, CodeOffset, Event, Options, Stubs};
+use back::translate::Mode;
+use code::buffer::CodeBuffer;
+use code::jump_table::Arena;
+use code::publish::{self, Workshop};
+use code::regions::Cache;
+use ir::state::{EXIT_MISSED, JumpTableKind};
+use run::warm_up::Heat;
+use run::{enter, sample};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use translate::Mode;
 
 /// The backend for the host that this was compiled for.
 #[cfg(target_arch = "aarch64")]
-pub type HostBackend = arm64::Arm64;
+pub type HostBackend = back::arm64::Arm64;
 /// The backend for the host that this was compiled for.
 #[cfg(target_arch = "x86_64")]
-pub type HostBackend = x86_64::X86_64;
+pub type HostBackend = back::x86_64::X86_64;
 
 /// How a [`Jit`] is to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

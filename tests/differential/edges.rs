@@ -148,7 +148,7 @@ fn compare(shapes: &[Vec<Insn>], base: Reg, addresses: impl Iterator<Item = u32>
                     memory.placement().name(),
                     differences(&expected, &got),
                     listing(&program),
-                    jit::listing::of_cache(jit),
+                    jit::view::listing::of_cache(jit),
                 );
             }
         }
@@ -258,7 +258,7 @@ fn indirect_jumps_to_odd_places_agree_with_the_interpreter() {
                         placement.name(),
                         differences(&expected, &got),
                         listing(&program),
-                        jit::listing::of_cache(&jit),
+                        jit::view::listing::of_cache(&jit),
                     );
                 }
             }

@@ -273,7 +273,7 @@ fn random_programs_agree_with_the_interpreter() {
 fn check(seed: u64, side: &mut Side, program: &Program, budget: Budget, expected: &Outcome) {
     let got = run(&mut side.jit, &mut side.memory, program, budget);
     if got != *expected {
-        let host = jit::listing::of_cache(&side.jit);
+        let host = jit::view::listing::of_cache(&side.jit);
         panic!(
             "seed {seed}, placement {}, {budget:?}:\n{}\nguest:\n{}\nhost:\n{host}",
             side.name,

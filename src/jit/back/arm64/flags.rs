@@ -1,0 +1,137 @@
+//! What the flags hold: a comparison that was made before is not made again.
+//!
+//! Known inside a block only, and up to the next access to memory: where that is interpreted, the code goes on with
+//! other flags.
+
+use super::Arm64;
+use super::regs::{Home, INDEX, LINK, SCRATCH};
+use crate::asm::a64::{Cond as HostCond, Imm12, W, WZR};
+use crate::jit::ir::op::Operand;
+use crate::rv32::Cond;
+
+/// The flags are those of a − b.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Compared {
+    a: W,
+    b: With,
+}
+
+/// What a register was compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum With {
+    Reg(W),
+    Imm(u32),
+}
+
+impl Compared {
+    fn registers(self) -> [Option<W>; 2] {
+        let b = match self.b {
+            With::Reg(b) => Some(b),
+            With::Imm(_) => None,
+        };
+        [Some(self.a), b]
+    }
+
+    fn has(self, w: W) -> bool {
+        self.registers().contains(&Some(w))
+    }
+
+    /// The flags of b − a.
+    fn swapped(self) -> Option<Compared> {
+        match self.b {
+            With::Reg(b) => Some(Compared {
+                a: b,
+                b: With::Reg(self.a),
+            }),
+            With::Imm(_) => None,
+        }
+    }
+
+    /// Scratch registers change unnoticed.
+    fn lasts(self) -> bool {
+        ![SCRATCH, INDEX, LINK].iter().any(|x| self.has(x.w()))
+    }
+}
+
+impl Arm64 {
+    /// Sets the flags of a − b, unless they are, and returns the condition that stands for `cond` then. Uses
+    /// [`INDEX`] for `b`.
+    pub(super) fn compare(&mut self, cond: Cond, a: W, b: Operand) -> HostCond {
+        let with = match b {
+            Operand::Reg(b) => match self.homes.get(b) {
+                Home::Host(b) => With::Reg(b),
+                Home::Zero => With::Reg(WZR),
+                Home::InCpu => With::Reg(INDEX.w()),
+            },
+            Operand::Imm(value) => With::Imm(value),
+        };
+        let wanted = Compared { a, b: with };
+        if wanted.lasts() {
+            if self.flags == Some(wanted) {
+                return host_cond(cond);
+            }
+            if self.flags.is_some() && self.flags == wanted.swapped() {
+                return swapped(cond);
+            }
+        }
+        self.flags = wanted.lasts().then_some(wanted);
+        match b {
+            Operand::Reg(b) => {
+                let b = self.read(b, INDEX);
+                self.asm.cmp(a, b);
+            }
+            Operand::Imm(value) => {
+                if let (Some(imm), false) = (Imm12::new(value), a == WZR) {
+                    self.asm.cmp_imm(a, imm);
+                } else if let (Some(imm), false) = (Imm12::new(value.wrapping_neg()), a == WZR) {
+                    self.asm.cmn_imm(a, imm);
+                } else {
+                    self.asm.mov_u32(INDEX.w(), value);
+                    self.asm.cmp(a, INDEX.w());
+                }
+            }
+        }
+        host_cond(cond)
+    }
+
+    /// d = a − b; the flags tell how they compare where that costs nothing.
+    pub(super) fn subtract(&mut self, d: W, a: W, b: W) {
+        let compared = Compared { a, b: With::Reg(b) };
+        if a != WZR && !compared.has(d) && compared.lasts() {
+            self.asm.subs(d, a, b);
+            self.flags = Some(compared);
+        } else {
+            self.asm.sub(d, a, b);
+        }
+    }
+
+    /// A register was written.
+    pub(super) fn changed(&mut self, w: W) {
+        if w != WZR && self.flags.is_some_and(|flags| flags.has(w)) {
+            self.flags = None;
+        }
+    }
+}
+
+fn host_cond(cond: Cond) -> HostCond {
+    match cond {
+        Cond::Eq => HostCond::Eq,
+        Cond::Ne => HostCond::Ne,
+        Cond::Lt => HostCond::Lt,
+        Cond::Ge => HostCond::Ge,
+        Cond::Ltu => HostCond::Cc,
+        Cond::Geu => HostCond::Cs,
+    }
+}
+
+/// The condition on b − a that tells the same of a − b.
+fn swapped(cond: Cond) -> HostCond {
+    match cond {
+        Cond::Eq => HostCond::Eq,
+        Cond::Ne => HostCond::Ne,
+        Cond::Lt => HostCond::Gt,
+        Cond::Ge => HostCond::Le,
+        Cond::Ltu => HostCond::Hi,
+        Cond::Geu => HostCond::Ls,
+    }
+}

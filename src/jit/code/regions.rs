@@ -1,0 +1,350 @@
+//! What is translated: regions, where code enters and leaves them, which links point where, which guest pages they
+//! were read from.
+
+use crate::jit::back::backend::{CodeOffset, Event, Link, Output, Site};
+use crate::jit::code::directory::Places;
+use crate::jit::front::region::{Region, Run};
+use crate::jit::ir::op::Op;
+use crate::memory::{CodeWrite, Memory, PAGE_SHIFT, PAGE_SIZE};
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
+
+/// Stores to a page of code that hit none of it, before the page is no longer watched: from then on only `fence.i`
+/// makes changes of it visible, as the specification has it.
+const FALSE_HITS: u32 = 64;
+
+/// A region that was translated.
+#[derive(Debug)]
+pub struct Translated {
+    /// First byte of its code.
+    pub start: CodeOffset,
+    /// Bytes of code.
+    pub len: u32,
+    /// Where the code that is hardly ever executed begins.
+    cold: CodeOffset,
+    /// False once the guest changed the words that it was made from.
+    pub live: bool,
+    /// Its parts of what [`Cache`] keeps of all regions.
+    runs: Range<usize>,
+    entries: Range<usize>,
+    map: Range<usize>,
+    deferred: usize,
+}
+
+/// See the module's description.
+///
+/// What is kept of regions stands in lists of all of them, one region behind the other, so that a region costs no
+/// allocations of its own.
+#[derive(Debug, Default)]
+pub struct Cache {
+    regions: Vec<Translated>,
+    places: Places,
+    /// By place.
+    sites: Vec<Site>,
+    entries: Vec<(u32, CodeOffset)>,
+    map: Vec<(u32, CodeOffset)>,
+    deferred: Vec<Vec<Op>>,
+    /// What regions were made from; `first` is an index in `words`.
+    runs: Vec<Run>,
+    words: Vec<u32>,
+    pages: BTreeMap<u32, CodePage>,
+    has_mixed_pages: bool,
+}
+
+#[derive(Debug, Default)]
+struct CodePage {
+    regions: Vec<usize>,
+    false_hits: u32,
+    /// Not watched any more.
+    mixed: bool,
+}
+
+/// The pages that a run touches.
+fn pages(run: &Run) -> RangeInclusive<u32> {
+    let last = run.pc.wrapping_add(4 * run.len.saturating_sub(1));
+    run.pc >> PAGE_SHIFT..=last >> PAGE_SHIFT
+}
+
+impl Cache {
+    /// Where the code of a guest address begins.
+    #[must_use]
+    pub fn entry(&self, pc: u32) -> Option<CodeOffset> {
+        self.places.code(pc)
+    }
+
+    /// All links to a guest address.
+    pub fn links_to(&self, pc: u32) -> impl Iterator<Item = &Link> {
+        self.places.links_to(pc)
+    }
+
+    /// All links.
+    pub fn all_links(&self) -> impl Iterator<Item = &Link> {
+        self.places.links()
+    }
+
+    /// All regions, also those that are no longer live.
+    #[must_use]
+    pub fn regions(&self) -> &[Translated] {
+        &self.regions
+    }
+
+    /// Guest address and place of a region's block heads.
+    #[must_use]
+    pub fn entries(&self, region: &Translated) -> &[(u32, CodeOffset)] {
+        &self.entries[region.entries.clone()]
+    }
+
+    /// Where the code of each guest instruction of a region begins.
+    #[must_use]
+    pub fn map(&self, region: &Translated) -> &[(u32, CodeOffset)] {
+        &self.map[region.map.clone()]
+    }
+
+    /// The word at this address that a region was made from.
+    #[must_use]
+    pub fn word(&self, region: &Translated, pc: u32) -> Option<u32> {
+        self.runs[region.runs.clone()].iter().find_map(|run| {
+            let index = pc.wrapping_sub(run.pc) / 4;
+            (index < run.len).then(|| self.words[(run.first + index) as usize])
+        })
+    }
+
+    /// The operations that a position or a branch of a region puts off, by the index that it has for them.
+    #[must_use]
+    pub fn deferred(&self, region: usize, index: u32) -> &[Op] {
+        match index {
+            0 => &[],
+            n => &self.deferred[self.regions[region].deferred + n as usize - 1],
+        }
+    }
+
+    /// The region whose code holds a place, by its index.
+    #[must_use]
+    pub fn region_at(&self, at: CodeOffset) -> Option<usize> {
+        let index = self
+            .regions
+            .partition_point(|region| region.start <= at)
+            .checked_sub(1)?;
+        (at.0 < self.regions[index].start.0 + self.regions[index].len).then_some(index)
+    }
+
+    /// The guest instruction that a place belongs to.
+    #[must_use]
+    pub fn guest_pc(&self, at: CodeOffset) -> Option<u32> {
+        let region = &self.regions[self.region_at(at)?];
+        if at < region.cold {
+            let map = self.map(region);
+            let before = map.partition_point(|&(_, start)| start <= at);
+            return Some(map.get(before.checked_sub(1)?)?.0);
+        }
+        // Most cold code ends with the call whose last byte is the site. Before the calls stands what goes back by
+        // itself: it counts as the first one's.
+        let next = self.sites.partition_point(|site| site.at < at);
+        let site = self
+            .sites
+            .get(next)
+            .filter(|site| site.at.0 < region.start.0 + region.len);
+        Some(match site?.event {
+            Event::Jump { target, .. } => target,
+            Event::Interpret { position, .. } => position.pc,
+            Event::Budget { pc } => pc,
+        })
+    }
+
+    /// What leaving the code at this place means.
+    #[must_use]
+    pub fn event(&self, at: CodeOffset) -> Option<(usize, Event)> {
+        let found = self.sites.binary_search_by_key(&at, |site| site.at).ok()?;
+        Some((self.region_at(at)?, self.sites[found].event))
+    }
+
+    /// Enters a region, whose code follows that of all others, and write-protects the guest pages that it was read from.
+    /// The lists of `output` are emptied.
+    pub fn insert(
+        &mut self,
+        region: &Region,
+        start: CodeOffset,
+        len: u32,
+        output: &mut Output,
+        memory: &mut Memory,
+    ) {
+        let index = self.regions.len();
+        for &(pc, at) in &output.entries {
+            self.places.set_code(pc, at);
+        }
+        for &link in &output.links {
+            self.places.add_link(link);
+        }
+        output.links.clear();
+        self.sites.append(&mut output.sites);
+        let deferred = self.deferred.len();
+        self.deferred.extend(output.deferred.drain(1..));
+        let first_run = self.runs.len();
+        let first_word = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        self.words.extend_from_slice(&region.words);
+        self.runs.extend(region.runs.iter().map(|run| Run {
+            first: first_word + run.first,
+            ..*run
+        }));
+        self.regions.push(Translated {
+            start,
+            len,
+            cold: output.cold,
+            live: true,
+            runs: first_run..self.runs.len(),
+            entries: append(&mut self.entries, &mut output.entries),
+            map: append(&mut self.map, &mut output.map),
+            deferred,
+        });
+        for number in region.runs.iter().flat_map(pages) {
+            let page = self.pages.entry(number).or_default();
+            if page.regions.last() != Some(&index) {
+                page.regions.push(index);
+            }
+            if !page.mixed {
+                memory.protect_code(number);
+            }
+        }
+    }
+
+    fn touches(&self, region: usize, write: CodeWrite) -> bool {
+        self.runs[self.regions[region].runs.clone()]
+            .iter()
+            .any(|run| {
+                let from_start = write.addr.wrapping_sub(run.pc);
+                let to_write = run.pc.wrapping_sub(write.addr);
+                from_start < run.len * 4 || to_write < write.len
+            })
+    }
+
+    fn unchanged(&self, region: usize, memory: &mut Memory) -> bool {
+        let mut runs = self.runs[self.regions[region].runs.clone()].iter();
+        runs.all(|run| {
+            let words = &self.words[run.first as usize..][..run.len as usize];
+            // What could not be fetched was left to the interpreter, which looks for itself.
+            (run.pc..)
+                .step_by(4)
+                .zip(words)
+                .all(|(pc, &word)| memory.fetch(pc).unwrap_or(0) == word)
+        })
+    }
+
+    /// Takes note of stores to pages of code. Returns the regions that are no longer valid: their entries are gone.
+    pub fn written(&mut self, writes: &[CodeWrite], memory: &mut Memory) -> Vec<usize> {
+        let mut dead = Vec::new();
+        for &write in writes {
+            let last = write.addr.wrapping_add(write.len.saturating_sub(1));
+            let mut page = write.addr >> PAGE_SHIFT;
+            loop {
+                self.written_page(page, write, memory, &mut dead);
+                if page == last >> PAGE_SHIFT {
+                    break;
+                }
+                page = page.wrapping_add(1) % (1 << (32 - PAGE_SHIFT));
+            }
+        }
+        dead
+    }
+
+    fn written_page(
+        &mut self,
+        number: u32,
+        write: CodeWrite,
+        memory: &mut Memory,
+        dead: &mut Vec<usize>,
+    ) {
+        let Some(page) = self.pages.get(&number) else {
+            return;
+        };
+        let regions = page.regions.iter().copied();
+        let hit: Vec<usize> = regions
+            .filter(|&index| self.regions[index].live && self.touches(index, write))
+            .collect();
+        if hit.is_empty()
+            && let Some(page) = self.pages.get_mut(&number)
+        {
+            page.false_hits += 1;
+            if page.false_hits >= FALSE_HITS && !page.mixed {
+                log::debug!(
+                    "page {:#010x} holds code and data: only fence.i is heeded there now",
+                    number * PAGE_SIZE
+                );
+                page.mixed = true;
+                self.has_mixed_pages = true;
+                memory.unprotect_code(number);
+            }
+        }
+        for index in hit {
+            self.kill(index, memory);
+            dead.push(index);
+        }
+    }
+
+    /// `fence.i`: returns the regions on unwatched pages whose source has changed.
+    pub fn fence(&mut self, memory: &mut Memory) -> Vec<usize> {
+        if !self.has_mixed_pages {
+            return Vec::new();
+        }
+        let mut suspects: Vec<usize> = self
+            .pages
+            .values()
+            .filter(|page| page.mixed)
+            .flat_map(|page| page.regions.iter().copied())
+            .filter(|&index| self.regions[index].live)
+            .collect();
+        suspects.sort_unstable();
+        suspects.dedup();
+        suspects.retain(|&index| !self.unchanged(index, memory));
+        for &index in &suspects {
+            self.kill(index, memory);
+        }
+        suspects
+    }
+
+    fn kill(&mut self, index: usize, memory: &mut Memory) {
+        let region = &mut self.regions[index];
+        region.live = false;
+        for &(pc, at) in &self.entries[region.entries.clone()] {
+            if self.places.code(pc) == Some(at) {
+                self.places.clear_code(pc);
+            }
+        }
+        for number in self.runs[region.runs.clone()].iter().flat_map(pages) {
+            if let Some(page) = self.pages.get_mut(&number) {
+                page.regions.retain(|&other| other != index);
+                if page.regions.is_empty() && !page.mixed {
+                    memory.unprotect_code(number);
+                }
+            }
+        }
+    }
+
+    /// Forgets everything; pages stay protected only while they hold code.
+    pub fn clear(&mut self, memory: &mut Memory) {
+        for (&number, page) in &self.pages {
+            if !page.mixed {
+                memory.unprotect_code(number);
+            }
+        }
+        // Which pages are mixed is worth remembering: they will be again.
+        self.pages.retain(|_, page| page.mixed);
+        for page in self.pages.values_mut() {
+            page.regions.clear();
+        }
+        self.regions.clear();
+        self.places.clear();
+        self.sites.clear();
+        self.entries.clear();
+        self.map.clear();
+        self.deferred.clear();
+        self.runs.clear();
+        self.words.clear();
+    }
+}
+
+/// Moves `more` behind `list`; where it is there.
+fn append<T>(list: &mut Vec<T>, more: &mut Vec<T>) -> Range<usize> {
+    let start = list.len();
+    list.append(more);
+    start..list.len()
+}

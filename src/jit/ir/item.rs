@@ -1,0 +1,40 @@
+//! An operation with what the passes note about it.
+
+use super::life::Life;
+use super::op::Op;
+
+/// An operation and the guest instructions it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What to do.
+    pub op: Op,
+    /// Guest address of the first instruction.
+    pub pc: u32,
+    /// How many instructions.
+    pub insns: u16,
+    /// Operations that the code does not execute because nobody can tell, unless it is left here: then they are
+    /// computed first.
+    pub deferred: Vec<Op>,
+    /// How long its result lives. For the passes only.
+    pub life: Life,
+    /// What wrote its register before. For the passes only.
+    pub before: usize,
+}
+
+impl Item {
+    pub(in crate::jit) fn new(op: Op, pc: u32) -> Item {
+        Item {
+            op,
+            pc,
+            insns: 1,
+            deferred: Vec::new(),
+            life: Life::default(),
+            before: 0,
+        }
+    }
+
+    /// Whether this is a branch that may be pointed away from its target inside the region, with all registers visible.
+    pub(in crate::jit) fn goes_back(&self) -> bool {
+        matches!(self.op, Op::Branch { target, .. } | Op::Jump { target } if target <= self.pc)
+    }
+}

@@ -1,0 +1,8 @@
+//! What the rooms of the JIT hand to each other: operations, what is known of them, and the state that emitted code uses.
+
+pub mod costs;
+pub mod item;
+pub mod life;
+pub mod op;
+pub(in crate::jit) mod registers;
+pub mod state;

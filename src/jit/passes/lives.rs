@@ -1,0 +1,89 @@
+//! How long the result of each operation lives: one pass backward over a block.
+//!
+//! A branch inside the region ends no life whose register the target, too, writes before anything else: before it is
+//! read, and before an access or a branch, where it would be seen.
+
+use crate::jit::ir::item::Item;
+use crate::jit::ir::life::Life;
+use crate::jit::ir::op::Op;
+use crate::jit::ir::registers::members;
+use crate::rv32::Insn;
+
+/// Notes the life of each result. `dead` says which registers the code at an address overwrites first; `next` is that
+/// set for what follows the block. The registers that are returned are overwritten behind the block.
+pub(in crate::jit) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) -> u32 {
+    let mut overwritten = next;
+    let mut lives = [Life::default(); 32];
+    let last = items.len().saturating_sub(1);
+    for reg in members(next) {
+        lives[reg.index()].end = last;
+    }
+    for (at, item) in items.iter_mut().enumerate().rev() {
+        let op = item.op;
+        let begins = Life {
+            last_read: 0,
+            end: at,
+        };
+        match op {
+            _ if let Some(rd) = op.computes() => {
+                item.life = std::mem::replace(&mut lives[rd.index()], begins);
+            }
+            Op::Branch { target, .. } => {
+                let mut kept = [Life::default(); 32];
+                for reg in members(dead(target)) {
+                    kept[reg.index()] = lives[reg.index()];
+                }
+                lives = kept;
+            }
+            Op::Jump { target } => {
+                lives = [Life::default(); 32];
+                let dead = dead(target);
+                for reg in members(dead) {
+                    lives[reg.index()].end = at;
+                }
+                if at == last {
+                    overwritten |= dead;
+                }
+            }
+            _ if op.leaves() => lives = [Life::default(); 32],
+            _ => {
+                for reg in members(op.writes()) {
+                    lives[reg.index()] = begins;
+                }
+            }
+        }
+        for reg in members(op.uses()) {
+            let life = &mut lives[reg.index()];
+            if life.last_read == 0 {
+                life.last_read = at;
+            }
+        }
+    }
+    overwritten
+}
+
+/// The registers that the instructions of a block overwrite before anything can see them, as a bit each.
+#[must_use]
+pub(in crate::jit) fn overwritten_first(insns: &[Option<Insn>]) -> u32 {
+    let (mut read, mut written) = (1_u32, 0_u32);
+    for insn in insns.iter().map_while(|insn| *insn) {
+        if !matches!(
+            insn,
+            Insn::Lui { .. }
+                | Insn::Auipc { .. }
+                | Insn::AluImm { .. }
+                | Insn::Alu { .. }
+                | Insn::Mul { .. }
+                | Insn::Fence { .. }
+        ) {
+            break;
+        }
+        for source in insn.sources().into_iter().flatten() {
+            read |= 1 << source.index();
+        }
+        if let Some(rd) = insn.destination() {
+            written |= 1 << rd.index() & !read;
+        }
+    }
+    written
+}

@@ -1,0 +1,224 @@
+//! Code that is executed a few times only: interpreted, block by block, and translated once that was not so.
+//!
+//! Translating an instruction costs as much as interpreting it ten to twenty times, and most code of most programs is
+//! executed less often than that. So the places are counted that jumps and taken branches lead to, and a place gets
+//! code when its count is full: back-edges are among them, so a loop is never interpreted for long. Where there is
+//! code, it is entered, so what calls cold code goes on fast behind it.
+
+use crate::cpu::Cpu;
+use crate::engine::{Budget, Stop};
+use crate::interp;
+use crate::jit::back::backend::Backend;
+use crate::jit::{Jit, Next};
+use crate::memory::Memory;
+use crate::rv32::Insn;
+use std::io;
+
+/// log2 of the number of counters. So many that 4 MiB of code do not share any; memory is there only for those in use.
+const BITS: u32 = 20;
+
+/// The most instructions that are interpreted before somebody looks whether the run is to stop.
+const LONGEST: u64 = 1024;
+
+/// How often the places were reached where blocks begin.
+///
+/// Places share counters: what has bad luck is translated early, and that is all. Counts are the same in every run.
+#[derive(Debug)]
+pub struct Heat {
+    counts: Box<[u8]>,
+    /// How often a place is interpreted before it gets code.
+    limit: u8,
+    /// How many instructions are still to be interpreted before anything gets code.
+    first: u64,
+    /// Places that were reached half as often: they get code together with the next that needs it.
+    pub warm: Vec<u32>,
+}
+
+impl Heat {
+    /// With a limit of 0, all code is translated before it is executed. Otherwise nothing is before `first`
+    /// instructions were interpreted: a program that ends then would not profit from what the first translation brings
+    /// up.
+    #[must_use]
+    pub fn new(limit: u8, first: u32) -> Heat {
+        let counters = if limit == 0 { 0 } else { 1 << BITS };
+        Heat {
+            counts: vec![0; counters].into_boxed_slice(),
+            limit,
+            first: first.into(),
+            warm: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, pc: u32) -> Option<&mut u8> {
+        self.counts.get_mut(slot(pc))
+    }
+
+    /// A block begins here and is about to be executed. True if it should have code.
+    pub fn reach(&mut self, pc: u32) -> bool {
+        let limit = self.limit;
+        let waits = self.first > 0;
+        match self.count(pc) {
+            Some(count) if waits && *count == limit - 1 => false,
+            Some(count) if *count < limit => {
+                *count += 1;
+                if *count == limit / 2 {
+                    self.warm.push(pc);
+                }
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// So many instructions were interpreted.
+    pub fn interpreted(&mut self, insns: u64) {
+        self.first = self.first.saturating_sub(insns);
+    }
+
+    /// Whether nothing is counted: all code is translated before it is executed.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.limit == 0
+    }
+
+    /// Whether a block that begins here was ever reached; always true where nothing is counted.
+    #[must_use]
+    pub fn reached(&self, pc: u32) -> bool {
+        self.counts.get(slot(pc)).is_none_or(|&count| count > 0)
+    }
+
+    /// There is code for this place: from now on it is entered.
+    pub fn has_code(&mut self, pc: u32) {
+        let limit = self.limit;
+        if let Some(count) = self.count(pc) {
+            *count = limit;
+        }
+    }
+
+    /// The code was taken away because the guest wrote other instructions: they begin anew.
+    pub fn forget(&mut self, pc: u32) {
+        if let Some(count) = self.count(pc) {
+            *count = 0;
+        }
+    }
+}
+
+/// The counter of a place. Neighbours have neighbouring ones: little code touches little memory.
+fn slot(pc: u32) -> usize {
+    ((pc >> 2 ^ pc >> (BITS + 2)) & ((1 << BITS) - 1)) as usize
+}
+
+/// Whether a block ends with this instruction, which was just executed. Behind a branch that was not taken it goes on, as
+/// regions do: code that began there would cut them up.
+fn ended_block(insn: Insn, at: u32, cpu: &Cpu) -> bool {
+    match insn {
+        Insn::Branch { .. } => cpu.pc != at.wrapping_add(4),
+        Insn::Jal { .. } | Insn::Jalr { .. } | Insn::FenceI { .. } => true,
+        _ => false,
+    }
+}
+
+impl<B: Backend> Jit<B> {
+    /// Interprets blocks from `pc` on, a multiple of 4 that was counted, up to one that should have code.
+    pub(in crate::jit) fn run_cold(
+        &mut self,
+        pc: u32,
+        cpu: &mut Cpu,
+        memory: &mut Memory,
+        budget: &mut Budget,
+    ) -> io::Result<Result<Next, Stop>> {
+        cpu.x = self.arena.state().x;
+        cpu.pc = pc;
+        self.tell_budget(cpu, budget);
+        loop {
+            let mut most = LONGEST;
+            if self.mode.counting {
+                most = most.min(u64::try_from(self.arena.state().budget).unwrap_or(0));
+            }
+            let before = cpu.instret;
+            let done = run_block(cpu, memory, most);
+            let executed = cpu.instret - before;
+            self.stats.interpreted += executed;
+            self.heat.interpreted(executed);
+            if self.mode.counting {
+                self.arena.state().budget -= i64::try_from(executed).unwrap_or(i64::MAX);
+                self.tell_budget(cpu, budget);
+            }
+            if let Err(stop) = done {
+                return Ok(Err(stop));
+            }
+            self.heed_code_writes(memory)?;
+            if self.sampling.is_some() {
+                self.arena.state().x = cpu.x;
+                self.sample_if_due(cpu.pc);
+            }
+            if self.stops() {
+                return Ok(Err(Stop::Interrupted));
+            }
+            if self.heat.reach(cpu.pc) {
+                self.arena.state().x = cpu.x;
+                return Ok(Ok(Next::Pc(cpu.pc)));
+            }
+        }
+    }
+}
+
+/// Executes to the end of a block, but at most so many instructions, and none is too few.
+fn run_block(cpu: &mut Cpu, memory: &mut Memory, most: u64) -> Result<(), Stop> {
+    let mut done = Err(Stop::Budget);
+    for _ in 0..most {
+        let at = cpu.pc;
+        let insn = interp::step_insn(cpu, memory)?;
+        if memory.watch_hit() {
+            return Err(Stop::Watch);
+        }
+        done = Ok(());
+        if ended_block(insn, at, cpu) {
+            break;
+        }
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_hot_before_enough_was_interpreted() {
+        let mut heat = Heat::new(4, 100);
+        assert!((0..20).all(|_| !heat.reach(0x1_0000)));
+        heat.interpreted(60);
+        assert!(!heat.reach(0x1_0000));
+        heat.interpreted(60);
+        assert!(!heat.reach(0x1_0000), "the fourth time that counts");
+        assert!(heat.reach(0x1_0000));
+        assert!((0..4).all(|_| !heat.reach(0x2_0000)));
+        assert!(heat.reach(0x2_0000));
+    }
+
+    #[test]
+    fn a_place_is_hot_after_its_limit_and_cold_again_when_rewritten() {
+        let mut heat = Heat::new(4, 0);
+        assert!(!heat.reached(0x1_0000));
+        for n in 1..=4 {
+            assert!(!heat.reach(0x1_0000), "{n}");
+            assert!(heat.reached(0x1_0000));
+            assert_eq!(heat.warm.len(), usize::from(n >= 2), "{n}");
+        }
+        assert!(heat.reach(0x1_0000) && heat.reach(0x1_0000));
+        assert!(!heat.reach(0x1_0004), "neighbours do not share a counter");
+        heat.forget(0x1_0000);
+        assert!(!heat.reach(0x1_0000));
+        heat.has_code(0x1_0000);
+        assert!(heat.reach(0x1_0000));
+    }
+
+    #[test]
+    fn without_a_limit_everything_is_hot() {
+        let mut heat = Heat::new(0, 100);
+        assert!(heat.reach(0x1_0000) && heat.reached(0x2_0000));
+        heat.forget(0x1_0000);
+        assert!(heat.reach(0x1_0000) && heat.warm.is_empty());
+    }
+}
