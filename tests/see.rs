@@ -104,6 +104,39 @@ fn host_code_stands_beside_the_guests() {
     assert!(last.starts_with("total of "), "{last}");
 }
 
+#[test]
+fn ops_stand_between_guest_and_host() {
+    let only = [
+        "disasm",
+        "--ops",
+        "--target",
+        "arm64",
+        "--func",
+        "main",
+        "hello.elf",
+    ];
+    let text = shown(&only);
+    for line in [
+        "10078: ff010113 addi    sp,sp,-16                       | ; sp = add sp, -16",
+        "| ; sw [sp + 12] = ra",
+        "| ; a0 = 0x10398",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(
+        !text.contains("str w14") && !text.contains("cold:"),
+        "{text}"
+    );
+    let both = shown(&[&only[..], &["--jit"]].concat());
+    let at = |part: &str| both.find(part).unwrap_or_else(|| panic!("{part}\n{both}"));
+    assert!(at("; sw [sp + 12] = ra") < at("str w14"));
+    let value = json(&[&only[..], &["--json"]].concat());
+    let insns = value["functions"][0]["insns"].as_array().unwrap();
+    assert_eq!(insns[1]["ops"], serde_json::json!(["sp = add sp, -16"]));
+    let without = json(&["disasm", "--jit", "--json", "--func", "main", "hello.elf"]);
+    assert!(without["functions"][0]["insns"][1].get("ops").is_none());
+}
+
 /// The target and placement that are written when none is.
 #[test]
 fn the_defaults_are_this_host_and_the_best_placement() {
@@ -191,10 +224,13 @@ fn bad_values_of_disasm_are_refused() {
         (&["--range", "0x1..0x2", "--all"], "cannot be used with"),
         (&["--func", "main", "--all"], "cannot be used with"),
         (&["--jit", "--target", "mips"], "invalid value 'mips'"),
-        (&["--target", "arm64"], "--target needs --jit or --emit"),
+        (
+            &["--target", "arm64"],
+            "--target needs --jit, --ops or --emit",
+        ),
         (
             &["--placement", "paged"],
-            "--placement needs --jit or --emit",
+            "--placement needs --jit, --ops or --emit",
         ),
         (&["--color", "pink"], "invalid value 'pink'"),
     ];

@@ -26,6 +26,9 @@ pub(super) struct DisasmArgs {
     /// Shows the host code for each guest instruction beside it
     #[arg(long)]
     pub(super) jit: bool,
+    /// Shows the operations between guest and host: what the optimiser made of each instruction
+    #[arg(long)]
+    pub(super) ops: bool,
     /// The host that the code is for [default: this one]
     #[arg(long, value_name = "HOST")]
     pub(super) target: Option<HostArg>,
@@ -44,7 +47,7 @@ pub(super) struct DisasmArgs {
     /// Writes JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Writes the host code to this file as an ELF object; shows nothing without --jit or --json
+    /// Writes the host code to this file as an ELF object; shows nothing without --jit, --ops or --json
     #[arg(long, value_name = "FILE.o")]
     pub(super) emit: Option<PathBuf>,
     /// When to use colours
@@ -70,12 +73,12 @@ impl ValueEnum for HostArg {
 
 pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     let name = args.program.display().to_string();
-    let translates = args.jit || args.emit.is_some();
+    let translates = args.jit || args.ops || args.emit.is_some();
     if args.target.is_some() && !translates {
-        return Err(Failure::own("--target needs --jit or --emit"));
+        return Err(Failure::own("--target needs --jit, --ops or --emit"));
     }
     if args.placement.0.is_some() && !translates {
-        return Err(Failure::own("--placement needs --jit or --emit"));
+        return Err(Failure::own("--placement needs --jit, --ops or --emit"));
     }
     refuse_program(&args.program, args.emit.as_deref())?;
     let machine = |error: MachineError| Failure {
@@ -98,12 +101,15 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     if let (Some(path), Some((ahead, _))) = (&args.emit, &made) {
         let bytes = object::write(ahead, &chosen).map_err(Failure::own)?;
         Output::new(path).write(&bytes)?;
-        if !args.jit && !args.json {
+        if !args.jit && !args.ops && !args.json {
             return Ok(0);
         }
     }
     let code = made.as_ref().map(|(ahead, placement)| (ahead, *placement));
-    let listing = list(name, &image, &mut memory, &chosen, code);
+    let mut listing = list(name, &image, &mut memory, &chosen, code);
+    if !args.ops {
+        listing.leave_out_ops();
+    }
     if args.json {
         print(|mut out| {
             serde_json::to_writer(&mut out, &listing)?;
@@ -111,7 +117,7 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
         })?;
     } else {
         let painter = Painter::new(args.color, &io::stdout());
-        print(|out| show(out, painter, &listing))?;
+        print(|out| show(out, painter, &listing, args.jit))?;
     }
     Ok(0)
 }
@@ -146,14 +152,14 @@ fn placement(arg: Option<Placement>, image: &Image) -> Placement {
     arg.unwrap_or(best)
 }
 
-fn show(out: &mut dyn Write, painter: Painter, listing: &Listing) -> io::Result<()> {
+fn show(out: &mut dyn Write, painter: Painter, listing: &Listing, jit: bool) -> io::Result<()> {
     if let (Some(target), Some(placement)) = (listing.target, listing.placement) {
         writeln!(out, "{}: {target}, {placement} placement", listing.program)?;
     } else {
         writeln!(out, "{}: rv32im", listing.program)?;
     }
     for function in &listing.functions {
-        show_function(out, painter, function)?;
+        show_function(out, painter, function, jit)?;
     }
     let hosts = || listing.functions.iter().filter_map(|f| f.host.as_ref());
     if listing.functions.len() > 1 && hosts().next().is_some() {
@@ -199,6 +205,7 @@ fn show_function(
     out: &mut dyn Write,
     painter: Painter,
     function: &FunctionListing,
+    jit: bool,
 ) -> io::Result<()> {
     let name = painter.paint(Role::Symbol, &demangle(&function.name));
     write!(out, "\n{:08x} <{name}>:", function.address)?;
@@ -218,15 +225,20 @@ fn show_function(
     for insn in &function.insns {
         let (text, width) = guest_column(painter, insn);
         let pad = " ".repeat(COLUMN.saturating_sub(width));
-        let mut lines = insn.host.iter().flatten();
+        let ops = insn.ops.iter().flatten().map(|op| format!("; {op}"));
+        let host = insn.host.iter().flatten().filter(|_| jit);
+        let mut lines = ops.chain(host.map(|line| host_line(painter, line)));
         match lines.next() {
-            Some(first) => writeln!(out, "{text}{pad} | {}", host_line(painter, first))?,
+            Some(first) => writeln!(out, "{text}{pad} | {first}")?,
             None => writeln!(out, "{text}{pad} |")?,
         }
         let blank = " ".repeat(COLUMN);
         for line in lines {
-            writeln!(out, "{blank} | {}", host_line(painter, line))?;
+            writeln!(out, "{blank} | {line}")?;
         }
+    }
+    if !jit {
+        return Ok(());
     }
     if !host.cold.is_empty() {
         writeln!(out, "{:COLUMN$} |", "   cold:")?;

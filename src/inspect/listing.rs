@@ -32,6 +32,14 @@ pub struct Listing {
     pub functions: Vec<FunctionListing>,
 }
 
+impl Listing {
+    /// Takes the operations out again, for readers who did not ask for them.
+    pub fn leave_out_ops(&mut self) {
+        let insns = self.functions.iter_mut().flat_map(|f| &mut f.insns);
+        insns.for_each(|insn| insn.ops = None);
+    }
+}
+
 /// A function.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunctionListing {
@@ -64,6 +72,9 @@ pub struct InsnListing {
     /// What the instruction jumps to or addresses, where the lines before it tell: `symbol+0x10`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// The operations that the optimiser made of it, for the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ops: Option<Vec<String>>,
     /// Its host code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Vec<HostInsnListing>>,
@@ -139,6 +150,7 @@ fn guest_insns(image: &Image, memory: &mut Memory, function: &Function) -> Vec<I
             word,
             text: word.map_or_else(String::new, |word| disassemble_word(word, pc)),
             symbol,
+            ops: None,
             host: None,
         }
     };
@@ -205,6 +217,7 @@ fn with_host(
         for insn in &mut insns {
             let line = made.lines.partition_point(|line| line.pc < insn.pc);
             let line = made.lines.get(line).filter(|line| line.pc == insn.pc);
+            insn.ops = Some(line.map_or_else(Vec::new, |line| line.ops.clone()));
             insn.host = Some(line.map_or_else(Vec::new, |line| list(&line.host)));
         }
         #[expect(clippy::cast_precision_loss, reason = "no function is that large")]

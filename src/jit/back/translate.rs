@@ -8,7 +8,8 @@ use crate::jit::front::lift::lift;
 use crate::jit::front::region::Region;
 use crate::jit::ir::item::Item;
 use crate::jit::ir::op::{Op, Operand};
-use crate::jit::passes::{accesses::join_accesses, join::optimize, lives::overwritten_first};
+use crate::jit::ir::registers::RegSet;
+use crate::jit::passes::{self, lives::overwritten_first};
 use crate::rv32::AluOp;
 
 /// What the translation is to do besides translating.
@@ -20,13 +21,15 @@ pub struct Mode {
     pub plain: bool,
 }
 
-/// Translates a region for a place in the code buffer. `items` is scratch memory, kept for the next region.
+/// Translates a region for a place in the code buffer. `items` is scratch memory, kept for the next region; `see` is
+/// shown the operations of each block as they are emitted.
 pub fn translate<B: Backend>(
     backend: &mut B,
     region: &Region,
     at: CodeOffset,
     mode: Mode,
     items: &mut Vec<Item>,
+    mut see: impl FnMut(&[Item]),
 ) -> Output {
     let target = |pc: u32| match region.block_at(pc) {
         Some(n) => Target::Block {
@@ -35,7 +38,7 @@ pub fn translate<B: Backend>(
         },
         None => Target::Outside(pc),
     };
-    let overwritten: Vec<u32> = region
+    let overwritten: Vec<RegSet> = region
         .blocks
         .iter()
         .map(|block| overwritten_first(region.insns(block)))
@@ -47,14 +50,15 @@ pub fn translate<B: Backend>(
         if !mode.plain && !mode.counting {
             let next = match region.blocks.get(n + 1) {
                 Some(next) if block.falls_through && next.pc == block.end() => overwritten[n + 1],
-                _ => 0,
+                _ => RegSet::NONE,
             };
-            let dead = |pc: u32| region.block_at(pc).map_or(0, |n| overwritten[n]);
-            optimize(items, backend, dead, next);
-            if backend.joins_accesses() {
-                join_accesses(items, backend);
-            }
+            let dead = |pc: u32| {
+                let block = region.block_at(pc);
+                block.map_or(RegSet::NONE, |n| overwritten[n])
+            };
+            passes::run(items, backend, dead, next);
         }
+        see(items);
         backend.block(BlockLabel(n), block.pc);
         let mut counted = 0;
         for i in 0..items.len() {

@@ -118,6 +118,7 @@ impl<B: Backend> Jit<B> {
                 at,
                 self.mode,
                 &mut shop.items,
+                |_| {},
             )
         };
         let mut output: Output = translate();

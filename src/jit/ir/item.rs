@@ -2,6 +2,7 @@
 
 use super::life::Life;
 use super::op::Op;
+use std::fmt;
 
 /// An operation and the guest instructions it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,5 +37,20 @@ impl Item {
     /// Whether this is a branch that may be pointed away from its target inside the region, with all registers visible.
     pub(in crate::jit) fn goes_back(&self) -> bool {
         matches!(self.op, Op::Branch { target, .. } | Op::Jump { target } if target <= self.pc)
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.op)?;
+        for (n, op) in self.deferred.iter().enumerate() {
+            let lead = if n == 0 { " (put off: " } else { "; " };
+            write!(f, "{lead}{op}")?;
+        }
+        if self.deferred.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ")")
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One guest instruction gives one operation; `passes` then join and drop some.
 
-use crate::cpu::Cpu;
+use super::registers::RegSet;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// A second operand.
@@ -78,19 +78,23 @@ pub enum Joint {
 }
 
 impl Joint {
-    /// The registers loaded or stored, as a bit each.
-    fn registers(self) -> u32 {
-        let one = |reg: Reg| 1_u32 << reg.index();
+    /// The registers loaded or stored.
+    fn registers(self) -> RegSet {
         match self {
-            Joint::Load(_, reg) | Joint::Store(_, reg) => one(reg),
-            Joint::LoadPair(low, high) | Joint::StorePair(low, high) => one(low) | one(high),
+            Joint::Load(_, reg) | Joint::Store(_, reg) => RegSet::of(reg),
+            Joint::LoadPair(low, high) | Joint::StorePair(low, high) => {
+                RegSet::of(low) | RegSet::of(high)
+            }
         }
     }
 
     /// Whether this is one of the registers loaded or stored.
     #[must_use]
     pub fn names(self, reg: Reg) -> bool {
-        self.registers() & 1 << reg.index() != 0
+        match self {
+            Joint::Load(_, own) | Joint::Store(_, own) => own == reg,
+            Joint::LoadPair(low, high) | Joint::StorePair(low, high) => low == reg || high == reg,
+        }
     }
 
     /// Whether two words are moved.
@@ -104,246 +108,365 @@ impl Joint {
     }
 }
 
-/// One operation.
+/// One operation. Registers may be x0 only where said; immediates are any 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the methods of `Backend` describe each")]
 pub enum Op {
+    /// Nothing: what stood here vanished, or somebody else does its work.
     Nop,
+    /// rd = value.
     Imm {
+        /// Result.
         rd: Reg,
+        /// The constant.
         value: u32,
     },
+    /// rd = rs.
     Copy {
+        /// Result.
         rd: Reg,
+        /// Source.
         rs: Reg,
     },
+    /// rd = a op b.
     Alu {
+        /// Any but `Slt` and `Sltu`, which are [`Op::SetIf`]; `Sub` only with a register `b`.
         op: AluOp,
+        /// Result.
         rd: Reg,
+        /// May be x0 for `Sub`.
         a: Reg,
+        /// Second operand.
         b: Operand,
     },
-    /// An addition that was moved elsewhere and is to be done, or undone, here; only among what is deferred, first.
+    /// rd += by: an addition that was moved elsewhere and is to be done, or undone, here; only among what is deferred, first.
     Step {
+        /// Result and operand.
         rd: Reg,
+        /// What is added.
         by: i32,
     },
+    /// rd = a op (b shifted), where [`Costs`](super::costs::Costs) has such an operand.
     AluShifted {
+        /// `Add`, `Sub`, `And`, `Or` or `Xor`.
         op: AluOp,
+        /// Result.
         rd: Reg,
+        /// May be x0 for `Sub`.
         a: Reg,
+        /// What is shifted.
         b: Reg,
+        /// How.
         kind: ShiftKind,
+        /// By how much: 1 to 31.
         amount: u8,
     },
+    /// rd = the `width` bits of rs from bit `lsb` on, extended.
     Extract {
+        /// Result.
         rd: Reg,
+        /// Source.
         rs: Reg,
+        /// The lowest bit, 0 to 31.
         lsb: u8,
+        /// 1 to 32 − `lsb`.
         width: u8,
+        /// Whether the highest of them is the sign.
         signed: bool,
     },
+    /// rd = the low `width` bits of rs, shifted left by `lsb`, other bits zero.
     Place {
+        /// Result.
         rd: Reg,
+        /// Source.
         rs: Reg,
+        /// Where the lowest bit goes, 0 to 31.
         lsb: u8,
+        /// 1 to 32 − `lsb`.
         width: u8,
     },
+    /// rd = rs rotated right; of a register that says by how much, the low five bits count.
     Rotate {
+        /// Result.
         rd: Reg,
+        /// Source.
         rs: Reg,
+        /// By how much.
         by: Operand,
     },
+    /// rd = the low word of high:low shifted right.
     Funnel {
+        /// Result.
         rd: Reg,
+        /// The upper word.
         high: Reg,
+        /// The lower word.
         low: Reg,
+        /// By how much: 1 to 31.
         amount: u8,
     },
+    /// rd = 1 where `a cond b`, else 0.
     SetIf {
+        /// The comparison.
         cond: Cond,
+        /// Result.
         rd: Reg,
+        /// May be x0.
         a: Reg,
+        /// Second operand.
         b: Operand,
     },
+    /// rd = a op b, multiplication and division.
     Mul {
+        /// Which.
         op: MulOp,
+        /// Result.
         rd: Reg,
+        /// May be x0.
         a: Reg,
+        /// May be x0.
         b: Reg,
     },
+    /// rd = rs where `a cond b`, else as it was.
     Select {
+        /// The comparison.
         cond: Cond,
+        /// May be x0 unless `b` is an immediate.
         a: Reg,
+        /// Second operand of the comparison.
         b: Operand,
+        /// Result, and what it is where the comparison does not hold.
         rd: Reg,
+        /// What it is where it does.
         rs: Operand,
     },
+    /// rd = a op b, where b holds `value`: neither 0 nor −1.
     DivideBy {
+        /// A division or remainder.
         op: MulOp,
+        /// Result.
         rd: Reg,
+        /// May be x0.
         a: Reg,
+        /// The divisor.
         b: Reg,
+        /// What it probably holds.
         value: u32,
+        /// Whether it holds that indeed; else the code looks.
         certain: bool,
     },
+    /// lo = the low half of a × b, hi = the high half; they differ.
     MulWide {
+        /// The kind of the high half.
         op: MulOp,
+        /// Low half.
         lo: Reg,
+        /// High half.
         hi: Reg,
+        /// May be x0.
         a: Reg,
+        /// May be x0.
         b: Reg,
     },
+    /// quot = a / b, rem = a % b; they differ.
     DivRem {
+        /// Whether the operands are signed.
         signed: bool,
+        /// Quotient.
         quot: Reg,
+        /// Remainder.
         rem: Reg,
+        /// Dividend; may be x0.
         a: Reg,
+        /// Divisor; may be x0.
         b: Reg,
     },
+    /// rd = c + a × b.
     MulAdd {
+        /// Result.
         rd: Reg,
+        /// What is added.
         c: Reg,
+        /// Factor.
         a: Reg,
+        /// Factor.
         b: Reg,
     },
+    /// lo = a + b and carry = 1 where it wrapped, else 0; or a − b and the borrow. `lo` and `carry` differ.
     AddCarry {
+        /// Whether it is a subtraction.
         sub: bool,
+        /// Sum or difference.
         lo: Reg,
+        /// Carry or borrow.
         carry: Reg,
+        /// First operand.
         a: Reg,
+        /// Second operand.
         b: Reg,
     },
+    /// rd = memory, extended.
     Load {
+        /// Width and extension.
         op: LoadOp,
+        /// May be x0: the access still happens.
         rd: Reg,
+        /// Where.
         address: Address,
     },
+    /// memory = the low bits of src.
     Store {
+        /// Width.
         op: StoreOp,
+        /// May be x0.
         src: Reg,
+        /// Where.
         address: Address,
     },
+    /// An access to base + offset, and then base += `update`; the offset is then 0 or the same. Only for hosts whose
+    /// [`Costs`](super::costs::Costs) say that they can.
     Joint {
+        /// What is moved.
         access: Joint,
+        /// Never x0.
         base: Reg,
+        /// Offset of the access.
         offset: i32,
+        /// What is added to the base.
         update: Option<i32>,
     },
+    /// Goes to `target` where the test holds, else on.
     Branch {
+        /// The test.
         test: Test,
+        /// Guest address.
         target: u32,
     },
+    /// Goes to `target`.
     Jump {
+        /// Guest address.
         target: u32,
     },
+    /// Goes to (rs + offset) with bit 0 cleared, and writes a link register after the target was found: a jump that is
+    /// interpreted, because its target is misaligned or has no slot, finds all registers as they were.
     JumpReg {
+        /// May be x0.
         rs: Reg,
+        /// Added to it.
         offset: i32,
+        /// The link register, and what it gets.
         link: Option<(Reg, u32)>,
     },
+    /// Leaves: the interpreter executes the instruction, and goes on from there.
     Interpret,
 }
 
+/// What an operation does with registers; x0 is never among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operands {
+    /// The registers that it reads.
+    pub reads: RegSet,
+    /// The registers that it writes.
+    pub writes: RegSet,
+    /// The register that it computes, if that is all it does.
+    pub computes: Option<Reg>,
+}
+
 impl Op {
-    /// The guest registers that this reads, as a bit each; x0 is none.
+    /// What this does with registers: all that the passes know of an operation follows from here.
+    #[inline]
     #[must_use]
-    pub fn uses(self) -> u32 {
-        let one = |reg: Reg| 1_u32 << reg.index();
+    pub fn operands(self) -> Operands {
+        let one = RegSet::of;
         let operand = |b: Operand| match b {
             Operand::Reg(b) => one(b),
-            Operand::Imm(_) => 0,
+            Operand::Imm(_) => RegSet::NONE,
         };
-        let at =
-            |address: Address| one(address.base) | address.index.map_or(0, |(index, _)| one(index));
-        let mask = match self {
-            Op::Nop | Op::Imm { .. } | Op::Jump { .. } => 0,
-            Op::Step { rd, .. } => one(rd),
-            Op::Copy { rs, .. } | Op::Extract { rs, .. } | Op::Place { rs, .. } => one(rs),
-            Op::Alu { a, b, .. } | Op::SetIf { a, b, .. } => one(a) | operand(b),
-            Op::Rotate { rs, by, .. } => one(rs) | operand(by),
-            Op::Funnel { high, low, .. } => one(high) | one(low),
-            Op::Select { a, b, rd, rs, .. } => one(a) | operand(b) | one(rd) | operand(rs),
-            Op::AluShifted { a, b, .. }
-            | Op::Mul { a, b, .. }
-            | Op::MulWide { a, b, .. }
-            | Op::DivideBy { a, b, .. }
-            | Op::DivRem { a, b, .. }
-            | Op::AddCarry { a, b, .. } => one(a) | one(b),
-            Op::MulAdd { c, a, b, .. } => one(c) | one(a) | one(b),
-            Op::Load { address, .. } => at(address),
-            Op::Store { src, address, .. } => one(src) | at(address),
-            Op::Joint { access, base, .. } if access.loads() => one(base),
-            Op::Joint { access, base, .. } => one(base) | access.registers(),
-            Op::Branch { test, .. } => match test {
-                Test::Compare(_, a, b) | Test::Bits { a, b, .. } => one(a) | operand(b),
-            },
-            Op::JumpReg { rs, .. } => one(rs),
-            // Whatever the interpreter wants.
-            Op::Interpret => u32::MAX,
+        let at = |address: Address| {
+            let index = address.index.map_or(RegSet::NONE, |(index, _)| one(index));
+            one(address.base) | index
         };
-        mask & !1
-    }
-
-    /// The guest registers that this writes, as a bit each.
-    #[must_use]
-    pub fn writes(self) -> u32 {
-        let one = |reg: Reg| 1_u32 << reg.index();
-        let mask = match self {
-            Op::Load { rd, .. } => one(rd),
+        let computes = |rd: Reg, reads: RegSet| Operands {
+            reads,
+            writes: one(rd),
+            computes: Some(rd),
+        };
+        let acts = |reads: RegSet, writes: RegSet| Operands {
+            reads,
+            writes,
+            computes: None,
+        };
+        match self {
+            Op::Nop | Op::Jump { .. } => acts(RegSet::NONE, RegSet::NONE),
+            Op::Imm { rd, .. } => computes(rd, RegSet::NONE),
+            Op::Step { rd, .. } => computes(rd, one(rd)),
+            Op::Copy { rd, rs } | Op::Extract { rd, rs, .. } | Op::Place { rd, rs, .. } => {
+                computes(rd, one(rs))
+            }
+            Op::Alu { rd, a, b, .. } | Op::SetIf { rd, a, b, .. } => {
+                computes(rd, one(a) | operand(b))
+            }
+            Op::Rotate { rd, rs, by } => computes(rd, one(rs) | operand(by)),
+            Op::Funnel { rd, high, low, .. } => computes(rd, one(high) | one(low)),
+            Op::Select { a, b, rd, rs, .. } => {
+                computes(rd, one(a) | operand(b) | one(rd) | operand(rs))
+            }
+            Op::AluShifted { rd, a, b, .. }
+            | Op::Mul { rd, a, b, .. }
+            | Op::DivideBy { rd, a, b, .. } => computes(rd, one(a) | one(b)),
+            Op::MulAdd { rd, c, a, b } => computes(rd, one(c) | one(a) | one(b)),
+            Op::MulWide { lo, hi, a, b, .. } => acts(one(a) | one(b), one(lo) | one(hi)),
+            Op::DivRem {
+                quot, rem, a, b, ..
+            } => acts(one(a) | one(b), one(quot) | one(rem)),
+            Op::AddCarry {
+                lo, carry, a, b, ..
+            } => acts(one(a) | one(b), one(lo) | one(carry)),
+            Op::Load { rd, address, .. } => acts(at(address), one(rd)),
+            Op::Store { src, address, .. } => acts(one(src) | at(address), RegSet::NONE),
             Op::Joint {
                 access,
                 base,
                 update,
                 ..
             } => {
-                let loaded = if access.loads() {
-                    access.registers()
-                } else {
-                    0
+                let (read, loaded) = match access.loads() {
+                    true => (RegSet::NONE, access.registers()),
+                    false => (access.registers(), RegSet::NONE),
                 };
-                loaded | update.map_or(0, |_| one(base))
+                let updated = update.map_or(RegSet::NONE, |_| one(base));
+                acts(one(base) | read, loaded | updated)
             }
-            Op::MulWide { lo, hi, .. } => one(lo) | one(hi),
-            Op::DivRem { quot, rem, .. } => one(quot) | one(rem),
-            Op::AddCarry { lo, carry, .. } => one(lo) | one(carry),
-            Op::JumpReg { link, .. } => link.map_or(0, |(rd, _)| one(rd)),
-            Op::Interpret => u32::MAX,
-            _ => self.computes().map_or(0, one),
-        };
-        mask & !1
+            Op::Branch {
+                test: Test::Compare(_, a, b) | Test::Bits { a, b, .. },
+                ..
+            } => acts(one(a) | operand(b), RegSet::NONE),
+            Op::JumpReg { rs, link, .. } => {
+                acts(one(rs), link.map_or(RegSet::NONE, |(rd, _)| one(rd)))
+            }
+            // Whatever the interpreter wants.
+            Op::Interpret => acts(RegSet::ALL, RegSet::ALL),
+        }
     }
 
-    /// The register that this computes, if that is all it does.
+    /// [`Operands::reads`].
+    #[inline]
+    #[must_use]
+    pub fn reads(self) -> RegSet {
+        self.operands().reads
+    }
+
+    /// [`Operands::writes`].
+    #[inline]
+    #[must_use]
+    pub fn writes(self) -> RegSet {
+        self.operands().writes
+    }
+
+    /// [`Operands::computes`].
+    #[inline]
     #[must_use]
     pub fn computes(self) -> Option<Reg> {
-        match self {
-            Op::Imm { rd, .. }
-            | Op::Copy { rd, .. }
-            | Op::Alu { rd, .. }
-            | Op::Step { rd, .. }
-            | Op::AluShifted { rd, .. }
-            | Op::Extract { rd, .. }
-            | Op::Place { rd, .. }
-            | Op::Rotate { rd, .. }
-            | Op::Funnel { rd, .. }
-            | Op::SetIf { rd, .. }
-            | Op::Mul { rd, .. }
-            | Op::Select { rd, .. }
-            | Op::DivideBy { rd, .. }
-            | Op::MulAdd { rd, .. } => Some(rd),
-            Op::Nop
-            | Op::Load { .. }
-            | Op::Store { .. }
-            | Op::Joint { .. }
-            | Op::MulWide { .. }
-            | Op::DivRem { .. }
-            | Op::AddCarry { .. }
-            | Op::Branch { .. }
-            | Op::Jump { .. }
-            | Op::JumpReg { .. }
-            | Op::Interpret => None,
-        }
+        self.operands().computes
     }
 
     /// Whether this accesses guest memory: the code may be left here, with all registers visible.
@@ -359,75 +482,5 @@ impl Op {
             self,
             Op::Branch { .. } | Op::Jump { .. } | Op::JumpReg { .. } | Op::Interpret
         )
-    }
-
-    /// What the operation computes from these registers, if [`Op::computes`].
-    #[must_use]
-    pub fn value(self, cpu: &Cpu) -> Option<(Reg, u32)> {
-        let operand = |b: Operand| match b {
-            Operand::Reg(b) => cpu.get(b),
-            Operand::Imm(value) => value,
-        };
-        let low = |width: u8| u32::MAX >> (32 - u32::from(width));
-        let value = match self {
-            Op::Imm { value, .. } => value,
-            Op::Copy { rs, .. } => cpu.get(rs),
-            Op::Alu { op, a, b, .. } => op.eval(cpu.get(a), operand(b)),
-            Op::Step { rd, by } => cpu.get(rd).wrapping_add_signed(by),
-            Op::AluShifted {
-                op,
-                a,
-                b,
-                kind,
-                amount,
-                ..
-            } => {
-                let shift = match kind {
-                    ShiftKind::Left => AluOp::Sll,
-                    ShiftKind::Right => AluOp::Srl,
-                    ShiftKind::Arithmetic => AluOp::Sra,
-                };
-                op.eval(cpu.get(a), shift.eval(cpu.get(b), u32::from(amount)))
-            }
-            Op::Extract {
-                rs,
-                lsb,
-                width,
-                signed,
-                ..
-            } => {
-                let above = u32::from(32 - width);
-                let up = cpu.get(rs) >> lsb << above;
-                if signed {
-                    AluOp::Sra.eval(up, above)
-                } else {
-                    up >> above
-                }
-            }
-            Op::Place { rs, lsb, width, .. } => (cpu.get(rs) & low(width)) << lsb,
-            Op::Rotate { rs, by, .. } => cpu.get(rs).rotate_right(operand(by) & 31),
-            Op::Funnel {
-                high, low, amount, ..
-            } => {
-                let amount = u32::from(amount);
-                cpu.get(low) >> amount | cpu.get(high) << (32 - amount)
-            }
-            Op::SetIf { cond, a, b, .. } => u32::from(cond.eval(cpu.get(a), operand(b))),
-            Op::Mul { op, a, b, .. } | Op::DivideBy { op, a, b, .. } => {
-                op.eval(cpu.get(a), cpu.get(b))
-            }
-            Op::Select { cond, a, b, rd, rs } => {
-                if cond.eval(cpu.get(a), operand(b)) {
-                    operand(rs)
-                } else {
-                    cpu.get(rd)
-                }
-            }
-            Op::MulAdd { c, a, b, .. } => {
-                cpu.get(a).wrapping_mul(cpu.get(b)).wrapping_add(cpu.get(c))
-            }
-            _ => return None,
-        };
-        self.computes().map(|rd| (rd, value))
     }
 }

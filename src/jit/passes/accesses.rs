@@ -11,6 +11,7 @@
 use crate::jit::ir::costs::Costs;
 use crate::jit::ir::item::Item;
 use crate::jit::ir::op::{Address, Joint, Op, Operand};
+use crate::jit::ir::registers::RegSet;
 use crate::rv32::{AluOp, LoadOp, Reg, StoreOp};
 
 /// How far an addition and its access may be apart, in operations.
@@ -33,6 +34,7 @@ pub(in crate::jit) fn join_accesses(items: &mut [Item], costs: &impl Costs) {
         if let Some((other, pair)) = found {
             items[at].op = pair;
             items[other].op = Op::Nop;
+            items[other].deferred.clear();
             if other == at + 1 {
                 items[at].insns += std::mem::take(&mut items[other].insns);
             }
@@ -43,10 +45,6 @@ pub(in crate::jit) fn join_accesses(items: &mut [Item], costs: &impl Costs) {
             let _joined = step.join_earlier(items, at, costs) || step.join_later(items, at, costs);
         }
     }
-}
-
-const fn bit(reg: Reg) -> u32 {
-    1 << reg.index()
 }
 
 /// A load or store of a word at base + offset.
@@ -95,7 +93,7 @@ impl Stack {
 
     /// An operation comes by. It may be the first of a pair that is to be made: that does not vouch for itself.
     fn pass(&mut self, op: Op) {
-        if op.leaves() || op.writes() & bit(Reg::SP) != 0 {
+        if op.leaves() || op.writes().contains(Reg::SP) {
             self.0 = 0;
         }
     }
@@ -115,7 +113,7 @@ impl Stack {
 /// The access that the one at `at` makes a pair with, and the pair.
 fn partner(items: &[Item], at: usize, stack: Stack, costs: &impl Costs) -> Option<(usize, Op)> {
     let first = Word::of(items[at].op)?;
-    let (mut read, mut written) = (0, 0);
+    let (mut read, mut written) = (RegSet::NONE, RegSet::NONE);
     for (n, item) in items.iter().enumerate().skip(at + 1) {
         if item.op.accesses() {
             let second = Word::of(item.op)?;
@@ -125,7 +123,7 @@ fn partner(items: &[Item], at: usize, stack: Stack, costs: &impl Costs) -> Optio
         if item.op.leaves() {
             return None;
         }
-        read |= item.op.uses();
+        read |= item.op.reads();
         written |= item.op.writes();
     }
     None
@@ -135,23 +133,23 @@ fn partner(items: &[Item], at: usize, stack: Stack, costs: &impl Costs) -> Optio
 fn pair(
     first: Word,
     second: Word,
-    (read, written): (u32, u32),
+    (read, written): (RegSet, RegSet),
     falls_well: bool,
     costs: &impl Costs,
 ) -> Option<Op> {
     let base = first.base;
-    let same = second.base == base && second.store == first.store && written & bit(base) == 0;
+    let same = second.base == base && second.store == first.store && !written.contains(base);
     let rises = second.offset.checked_sub(first.offset) == Some(4);
     let falls = first.offset.checked_sub(second.offset) == Some(4);
     if !same || !(rises || falls) {
         return None;
     }
     let movable = if first.store {
-        written & bit(second.reg) == 0 && (rises || falls_well)
+        !written.contains(second.reg) && (rises || falls_well)
     } else {
         let own = first.reg != base && first.reg != second.reg;
         let both = !first.reg.is_zero() && !second.reg.is_zero();
-        own && both && (read | written) & bit(second.reg) == 0
+        own && both && !(read | written).contains(second.reg)
     };
     let (low, high) = if rises {
         (first, second)
@@ -287,7 +285,7 @@ impl Step {
         if op.leaves() {
             return Passing::Blocks;
         }
-        if (op.uses() | op.writes()) & bit(self.base) == 0 {
+        if !(op.reads() | op.writes()).contains(self.base) {
             return Passing::Free;
         }
         match simple_access(op) {

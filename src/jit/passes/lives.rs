@@ -6,16 +6,20 @@
 use crate::jit::ir::item::Item;
 use crate::jit::ir::life::Life;
 use crate::jit::ir::op::Op;
-use crate::jit::ir::registers::members;
+use crate::jit::ir::registers::RegSet;
 use crate::rv32::Insn;
 
 /// Notes the life of each result. `dead` says which registers the code at an address overwrites first; `next` is that
 /// set for what follows the block. The registers that are returned are overwritten behind the block.
-pub(in crate::jit) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: u32) -> u32 {
+pub(in crate::jit) fn find(
+    items: &mut [Item],
+    dead: impl Fn(u32) -> RegSet,
+    next: RegSet,
+) -> RegSet {
     let mut overwritten = next;
     let mut lives = [Life::default(); 32];
     let last = items.len().saturating_sub(1);
-    for reg in members(next) {
+    for reg in next.members() {
         lives[reg.index()].end = last;
     }
     for (at, item) in items.iter_mut().enumerate().rev() {
@@ -30,7 +34,7 @@ pub(in crate::jit) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: 
             }
             Op::Branch { target, .. } => {
                 let mut kept = [Life::default(); 32];
-                for reg in members(dead(target)) {
+                for reg in dead(target).members() {
                     kept[reg.index()] = lives[reg.index()];
                 }
                 lives = kept;
@@ -38,7 +42,7 @@ pub(in crate::jit) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: 
             Op::Jump { target } => {
                 lives = [Life::default(); 32];
                 let dead = dead(target);
-                for reg in members(dead) {
+                for reg in dead.members() {
                     lives[reg.index()].end = at;
                 }
                 if at == last {
@@ -47,12 +51,12 @@ pub(in crate::jit) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: 
             }
             _ if op.leaves() => lives = [Life::default(); 32],
             _ => {
-                for reg in members(op.writes()) {
+                for reg in op.writes().members() {
                     lives[reg.index()] = begins;
                 }
             }
         }
-        for reg in members(op.uses()) {
+        for reg in op.reads().members() {
             let life = &mut lives[reg.index()];
             if life.last_read == 0 {
                 life.last_read = at;
@@ -62,10 +66,10 @@ pub(in crate::jit) fn find(items: &mut [Item], dead: impl Fn(u32) -> u32, next: 
     overwritten
 }
 
-/// The registers that the instructions of a block overwrite before anything can see them, as a bit each.
+/// The registers that the instructions of a block overwrite before anything can see them.
 #[must_use]
-pub(in crate::jit) fn overwritten_first(insns: &[Option<Insn>]) -> u32 {
-    let (mut read, mut written) = (1_u32, 0_u32);
+pub(in crate::jit) fn overwritten_first(insns: &[Option<Insn>]) -> RegSet {
+    let (mut read, mut written) = (RegSet::NONE, RegSet::NONE);
     for insn in insns.iter().map_while(|insn| *insn) {
         if !matches!(
             insn,
@@ -79,10 +83,10 @@ pub(in crate::jit) fn overwritten_first(insns: &[Option<Insn>]) -> u32 {
             break;
         }
         for source in insn.sources().into_iter().flatten() {
-            read |= 1 << source.index();
+            read |= RegSet::of(source);
         }
         if let Some(rd) = insn.destination() {
-            written |= 1 << rd.index() & !read;
+            written |= RegSet::of(rd) - read;
         }
     }
     written

@@ -5,6 +5,7 @@ use crate::engine::{Budget, Stop};
 use crate::interp;
 use crate::jit::back::backend::{Backend, CodeOffset, Position};
 use crate::jit::ir::op::Op;
+use crate::jit::ir::registers::RegSet;
 use crate::jit::{Jit, Next};
 use crate::memory::Memory;
 use crate::rv32::Insn;
@@ -51,7 +52,7 @@ impl<B: Backend> Jit<B> {
             self.arena.state().budget += i64::from(position.counted);
             self.tell_budget(cpu, budget);
         }
-        let mut written = 0;
+        let mut written = RegSet::NONE;
         for _ in 0..position.insns.max(1) {
             let insn = match interp::step_insn(cpu, memory) {
                 Ok(insn) => insn,
@@ -69,7 +70,7 @@ impl<B: Backend> Jit<B> {
             if memory.watch_hit() {
                 return Ok(Err(Stop::Watch));
             }
-            written |= insn.destination().map_or(0, |rd| 1_u32 << rd.index());
+            written |= insn.destination().map_or(RegSet::NONE, RegSet::of);
         }
         self.heed_code_writes(memory)?;
         let before = self.arena.state().x;
@@ -85,7 +86,7 @@ impl<B: Backend> Jit<B> {
                 // The code goes on without what it deferred, which may be computed again.
                 for op in self.cache.deferred(region, position.deferred) {
                     if let Some(rd) = op.computes()
-                        && written & 1 << rd.index() == 0
+                        && !written.contains(rd)
                     {
                         self.arena.state().x[rd.index()] = before[rd.index()];
                     }

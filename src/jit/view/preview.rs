@@ -8,6 +8,8 @@ use crate::jit::back::backend::{Backend, CodeOffset, Options, Output, Stubs};
 use crate::jit::back::translate::{Mode, translate};
 use crate::jit::back::{arm64, x86_64};
 use crate::jit::front::region::{Finder, Region};
+use crate::jit::ir::item::Item;
+use crate::jit::ir::op::Op;
 use crate::memory::{Memory, Placement};
 use crate::rv32::disassemble_word;
 use std::collections::HashMap;
@@ -90,6 +92,8 @@ pub struct Line {
     pub word: Option<u32>,
     /// Guest text.
     pub guest: String,
+    /// The operations that the host's code was lowered from.
+    pub ops: Vec<String>,
     /// The host's instructions.
     pub host: Vec<HostInsn>,
 }
@@ -194,6 +198,7 @@ struct Made {
 /// A region and what became of it; the code is in the buffer.
 struct Piece {
     region: Region,
+    items: Vec<Item>,
     output: Output,
     code: Range<usize>,
 }
@@ -212,14 +217,21 @@ fn with<B: Backend>(
         let mut of_range = Vec::new();
         for region in regions(memory, range) {
             let at = place(code.len());
-            let mut output = translate(&mut backend, &region, at, mode, &mut items);
+            let mut seen = Vec::new();
+            let mut translate = || {
+                seen.clear();
+                let see = |items: &[Item]| seen.extend_from_slice(items);
+                translate(&mut backend, &region, at, mode, &mut items, see)
+            };
+            let mut output = translate();
             if output.too_far {
-                output = translate(&mut backend, &region, at, mode, &mut items);
+                output = translate();
             }
             let start = code.len();
             code.append(&mut output.code);
             of_range.push(Piece {
                 region,
+                items: seen,
                 output,
                 code: start..code.len(),
             });
@@ -309,6 +321,10 @@ fn function(host: Host, code: &[u8], range: &Range<u32>, pieces: &[Piece]) -> Fu
     let mut cold = Vec::new();
     for piece in pieces {
         let Piece { region, output, .. } = piece;
+        let mut ops: HashMap<u32, Vec<String>> = HashMap::new();
+        for item in piece.items.iter().filter(|item| item.op != Op::Nop) {
+            ops.entry(item.pc).or_default().push(item.to_string());
+        }
         let mut by_pc: HashMap<u32, Vec<HostInsn>> = HashMap::new();
         let mut at = piece.code.start;
         while at < piece.code.end {
@@ -343,6 +359,7 @@ fn function(host: Host, code: &[u8], range: &Range<u32>, pieces: &[Piece]) -> Fu
                     pc,
                     word,
                     guest: word.map_or_else(String::new, |word| disassemble_word(word, pc)),
+                    ops: ops.remove(&pc).unwrap_or_default(),
                     host: by_pc.remove(&pc).unwrap_or_default(),
                 });
             }

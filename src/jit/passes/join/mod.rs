@@ -25,7 +25,7 @@ use crate::jit::ir::costs::Costs;
 use crate::jit::ir::item::Item;
 use crate::jit::ir::life::Life;
 use crate::jit::ir::op::{Op, Operand, Test};
-use crate::jit::ir::registers::members;
+use crate::jit::ir::registers::RegSet;
 use crate::jit::passes::lives;
 use crate::rv32::{AluOp, Reg};
 
@@ -41,9 +41,14 @@ enum Join {
 /// How far ahead a drop looks for what would overwrite its operands: keeps the pass linear.
 const FAR: usize = 48;
 
-/// Rewrites the operations of one block. `dead` says which registers the code at an address overwrites first, 0 for code
-/// of another region; `next` is that set for what follows the block.
-pub fn optimize(items: &mut [Item], costs: &impl Costs, dead: impl Fn(u32) -> u32, next: u32) {
+/// Rewrites the operations of one block. `dead` says which registers the code at an address overwrites first, none for
+/// code of another region; `next` is that set for what follows the block.
+pub fn optimize(
+    items: &mut [Item],
+    costs: &impl Costs,
+    dead: impl Fn(u32) -> RegSet,
+    next: RegSet,
+) {
     skip_one(items);
     let overwritten = lives::find(items, dead, next);
     let mut pass = Pass {
@@ -51,7 +56,7 @@ pub fn optimize(items: &mut [Item], costs: &impl Costs, dead: impl Fn(u32) -> u3
         costs,
         defined: [None; 32],
         written: [0; 32],
-        read: 0,
+        read: RegSet::NONE,
         last_leave: 0,
         last_seen: 0,
         products: [None; 4],
@@ -117,7 +122,7 @@ struct Pass<'a, C> {
     /// One more than the index of the last operation that wrote each register.
     written: [usize; 32],
     /// Registers that were read since they were computed.
-    read: u32,
+    read: RegSet,
     /// One more than the index of the last operation that leaves.
     last_leave: usize,
     /// One more than the index of the last operation that accesses memory or leaves.
@@ -150,10 +155,13 @@ impl<C: Costs> Pass<'_, C> {
                 self.replace(from, at);
             }
         }
-        self.read |= op.uses();
+        self.read |= op.reads();
         match op.computes() {
             Some(rd) => self.write(rd, at, Some(at)),
-            None => members(op.writes()).for_each(|reg| self.write(reg, at, None)),
+            None => op
+                .writes()
+                .members()
+                .for_each(|reg| self.write(reg, at, None)),
         }
         if op.leaves() {
             self.last_leave = at + 1;
@@ -166,7 +174,7 @@ impl<C: Costs> Pass<'_, C> {
         self.items[at].before = self.written[reg.index()];
         self.written[reg.index()] = at + 1;
         self.defined[reg.index()] = defined;
-        self.read &= !(1 << reg.index());
+        self.read -= RegSet::of(reg);
     }
 
     /// `reg` is about to be written: what computed it, if nobody read it, need not have.
@@ -180,15 +188,15 @@ impl<C: Costs> Pass<'_, C> {
     }
 
     fn unread(&self, reg: Reg) -> bool {
-        self.read & 1 << reg.index() == 0
+        !self.read.contains(reg)
     }
 
     /// The block ends: what is overwritten behind it, and read by nobody, need not be computed.
-    fn close(&mut self, overwritten: u32) {
+    fn close(&mut self, overwritten: RegSet) {
         let Some(last) = self.items.len().checked_sub(1) else {
             return;
         };
-        for reg in members(overwritten) {
+        for reg in overwritten.members() {
             if let Some(from) = self.defined[reg.index()]
                 && self.items[from].life.end == last
                 && self.unread(reg)
@@ -209,11 +217,14 @@ impl<C: Costs> Pass<'_, C> {
     /// Whether the operands of the operation at `from` still have the values it saw (its own register apart), or would
     /// have if the operation at `without` were not executed.
     fn intact(&self, from: usize, without: Option<usize>) -> bool {
-        let uses = self.items[from].op.uses();
-        members(uses).all(|reg| match (self.written[reg.index()], without) {
-            (last, Some(without)) if last == without + 1 => self.items[without].before <= from + 1,
-            (last, _) => last <= from + 1,
-        })
+        let uses = self.items[from].op.reads();
+        uses.members()
+            .all(|reg| match (self.written[reg.index()], without) {
+                (last, Some(without)) if last == without + 1 => {
+                    self.items[without].before <= from + 1
+                }
+                (last, _) => last <= from + 1,
+            })
     }
 
     /// Whether the operation at `at` is the last to read what the one at `from` computes into `reg`, and that need not
@@ -231,10 +242,10 @@ impl<C: Costs> Pass<'_, C> {
         if between.len() > FAR {
             return false;
         }
-        let uses = self.items[from].op.uses() & !(1 << reg.index());
+        let uses = self.items[from].op.reads() - RegSet::of(reg);
         let mut lost = false;
         for n in between {
-            lost |= self.items[n].op.writes() & uses != 0;
+            lost |= self.items[n].op.writes().meets(uses);
             if lost && {
                 let op = self.items[n + 1].op;
                 op.accesses() || op.leaves()
@@ -265,6 +276,10 @@ impl<C: Costs> Pass<'_, C> {
 
     fn drop_item(&mut self, from: usize, to: usize) {
         let dropped = std::mem::replace(&mut self.items[from].op, Op::Nop);
+        // What was joined into one operation may be overwritten by the next: it is dropped once.
+        if dropped == Op::Nop {
+            return;
+        }
         for item in &mut self.items[from + 1..=to] {
             if item.op.accesses() || item.goes_back() {
                 item.deferred.push(dropped);
@@ -292,7 +307,7 @@ impl<C: Costs> Pass<'_, C> {
         if self.ends(from, reg, at, without) {
             return Some((from, op, Join::Replace));
         }
-        let overwrites_its_operand = op.uses() & 1 << reg.index() != 0;
+        let overwrites_its_operand = op.reads().contains(reg);
         (!overwrites_its_operand).then_some((from, op, Join::Keep))
     }
 

@@ -4,6 +4,7 @@
 use super::{Costs, FAR, Join, Pass};
 use crate::jit::ir::item::Item;
 use crate::jit::ir::op::{Op, Operand};
+use crate::jit::ir::registers::RegSet;
 use crate::rv32::{AluOp, MulOp, Reg};
 
 impl<C: Costs> Pass<'_, C> {
@@ -71,7 +72,7 @@ impl<C: Costs> Pass<'_, C> {
             return None;
         };
         let both = halves((first, other, x, y), (op, rd, a, b))?;
-        let own = self.items[from].op.uses() & 1 << other.index() != 0;
+        let own = self.items[from].op.reads().contains(other);
         let known = self.defined[other.index()] == Some(from) && self.intact(from, None);
         if other == rd || own || !known {
             return None;
@@ -123,7 +124,7 @@ impl<C: Costs> Pass<'_, C> {
             self.forget(other, at);
             return Some(both);
         }
-        let untouched = |item: &Item| (item.op.uses() | item.op.writes()) & 1 << rd.index() == 0;
+        let untouched = |item: &Item| !(item.op.reads() | item.op.writes()).contains(rd);
         let between = from + 1..at;
         let there = !seen && between.len() <= FAR && self.items[between].iter().all(untouched);
         if !there {
@@ -132,7 +133,7 @@ impl<C: Costs> Pass<'_, C> {
         self.items[from].op = both;
         self.defined[other.index()] = None;
         self.forget(rd, at);
-        self.read &= !(1 << rd.index());
+        self.read -= RegSet::of(rd);
         Some(Op::Nop)
     }
 }

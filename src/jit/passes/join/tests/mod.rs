@@ -8,6 +8,7 @@ use super::{Costs, optimize};
 use crate::cpu::Cpu;
 use crate::jit::ir::item::Item;
 use crate::jit::ir::op::{Address, Op, Operand, ShiftKind, Test};
+use crate::jit::ir::registers::RegSet;
 use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// A host that can do everything in one instruction, or, but for what costs nothing, nothing.
@@ -90,8 +91,12 @@ const ON: u32 = 0x104;
 const BACK: u32 = 0;
 
 /// What the code at these addresses overwrites first.
-fn dead(pc: u32) -> u32 {
-    if pc == AWAY { 0 } else { 1 << T.index() }
+fn dead(pc: u32) -> RegSet {
+    if pc == AWAY {
+        RegSet::NONE
+    } else {
+        RegSet::of(T)
+    }
 }
 
 fn branch_if(cond: Cond, a: Reg, target: u32) -> Op {
@@ -115,10 +120,10 @@ fn items(ops: &[Op]) -> Vec<Item> {
 /// The operations that are left, in order, after the same was found right.
 fn joined(ops: &[Op]) -> Vec<Op> {
     for can in [Can(false), Can(true)] {
-        check(ops, can, 0).unwrap_or_else(|what| panic!("{what}\n{ops:#?}"));
+        check(ops, can, RegSet::NONE).unwrap_or_else(|what| panic!("{what}\n{ops:#?}"));
     }
     let mut items = items(ops);
-    optimize(&mut items, &Can(true), dead, 0);
+    optimize(&mut items, &Can(true), dead, RegSet::NONE);
     let left = items.iter().map(|item| item.op);
     left.filter(|&op| op != Op::Nop).collect()
 }
@@ -135,7 +140,7 @@ fn address(cpu: &Cpu, address: Address) -> u32 {
 }
 
 /// Executes the operations; loads give what the address makes of it. What follows overwrites the registers `next`.
-fn run(items: &[Item], start: &Cpu, next: u32) -> Vec<Seen> {
+fn run(items: &[Item], start: &Cpu, next: RegSet) -> Vec<Seen> {
     let mut cpu = start.clone();
     let mut seen = Vec::new();
     for item in items {
@@ -209,7 +214,7 @@ fn run(items: &[Item], start: &Cpu, next: u32) -> Vec<Seen> {
             }
         }
     }
-    for reg in super::members(next) {
+    for reg in next.members() {
         cpu.set(reg, 0);
     }
     seen.push((Vec::new(), cpu.x.to_vec()));
@@ -217,7 +222,7 @@ fn run(items: &[Item], start: &Cpu, next: u32) -> Vec<Seen> {
 }
 
 /// Compares a block before and after on a few sets of registers.
-fn check(ops: &[Op], can: Can, next: u32) -> Result<(), String> {
+fn check(ops: &[Op], can: Can, next: RegSet) -> Result<(), String> {
     let plain = items(ops);
     let mut better = plain.clone();
     optimize(&mut better, &can, dead, next);
