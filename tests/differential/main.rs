@@ -10,6 +10,7 @@
 )]
 
 mod accesses;
+mod compares;
 mod edges;
 mod generate;
 mod joined;

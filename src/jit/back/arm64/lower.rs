@@ -1,5 +1,5 @@
 //! Operations to instructions. Each method says what it emits; [`Arm64::read`] may put a load before, and
-//! [`Arm64::written`] a store behind, where a guest register has no home.
+//! [`Arm64::write`] a store behind, where a guest register has no home.
 
 use super::regs::{ARENA, Home, INDEX, LINK, SCRATCH};
 use super::{Arm64, displacement, state_offset};
@@ -168,130 +168,128 @@ impl Backend for Arm64 {
     }
 
     fn load_imm(&mut self, rd: Reg, value: u32) {
-        let d = match value {
-            0 if self.homes.get(rd) == Home::InCpu => WZR,
-            _ => {
-                let d = self.dest(rd, LINK);
-                match self.near(value) {
-                    Some(from_here) if rd == Reg::RA => self.asm.adr(d.x(), from_here),
-                    _ => self.asm.mov_u32(d, value),
-                }
-                d
-            }
-        };
-        self.written(rd, d);
+        if value == 0 && self.homes.get(rd) == Home::InCpu {
+            return self.write_from(rd, WZR);
+        }
+        self.write(rd, LINK, |this, d| match this.near(value) {
+            Some(from_here) if rd == Reg::RA => this.asm.adr(d.x(), from_here),
+            _ => this.asm.mov_u32(d, value),
+        });
     }
 
     fn copy(&mut self, rd: Reg, rs: Reg) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(rs, d.x());
         if self.homes.get(rd) == Home::InCpu {
-            self.written(rd, n);
-        } else if n != d {
-            self.asm.mov(d, n);
-            self.written(rd, d);
+            let n = self.read(rs, SCRATCH);
+            return self.write_from(rd, n);
         }
+        self.write(rd, SCRATCH, |this, d| {
+            // A register without a home is loaded straight into its place.
+            let n = this.read(rs, d.x());
+            if n != d {
+                this.asm.mov(d, n);
+            }
+        });
     }
 
     fn alu(&mut self, op: AluOp, rd: Reg, a: Reg, b: Operand) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, SCRATCH);
-        match b {
-            Operand::Reg(b) => {
-                let m = self.read(b, INDEX);
-                self.alu_registers(op, d, n, m);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(a, SCRATCH);
+            match b {
+                Operand::Reg(b) => {
+                    let m = this.read(b, INDEX);
+                    this.alu_registers(op, d, n, m);
+                }
+                Operand::Imm(value) => match op {
+                    AluOp::Add => this.add_imm(d, n, value, INDEX),
+                    AluOp::And | AluOp::Or | AluOp::Xor => this.logic_imm(op, d, n, value),
+                    AluOp::Sll => this.asm.lsl_imm(d, n, amount(value)),
+                    AluOp::Srl => this.asm.lsr_imm(d, n, amount(value)),
+                    AluOp::Sra => this.asm.asr_imm(d, n, amount(value)),
+                    AluOp::Sub | AluOp::Slt | AluOp::Sltu => unreachable!("lifted to Add or SetIf"),
+                },
             }
-            Operand::Imm(value) => match op {
-                AluOp::Add => self.add_imm(d, n, value, INDEX),
-                AluOp::And | AluOp::Or | AluOp::Xor => self.logic_imm(op, d, n, value),
-                AluOp::Sll => self.asm.lsl_imm(d, n, amount(value)),
-                AluOp::Srl => self.asm.lsr_imm(d, n, amount(value)),
-                AluOp::Sra => self.asm.asr_imm(d, n, amount(value)),
-                AluOp::Sub | AluOp::Slt | AluOp::Sltu => unreachable!("lifted to Add or SetIf"),
-            },
-        }
-        self.written(rd, d);
+        });
     }
 
     fn alu_shifted(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg, kind: ShiftKind, by: u8) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, SCRATCH);
-        let m = self.read(b, INDEX);
-        let by = amount(u32::from(by));
-        let shift = match kind {
-            ShiftKind::Left => Shift::Lsl,
-            ShiftKind::Right => Shift::Lsr,
-            ShiftKind::Arithmetic => Shift::Asr,
-        };
-        let logic = match kind {
-            ShiftKind::Left => LogicShift::Lsl,
-            ShiftKind::Right => LogicShift::Lsr,
-            ShiftKind::Arithmetic => LogicShift::Asr,
-        };
-        match op {
-            AluOp::Add => self.asm.add_shift(d, n, m, shift, by),
-            AluOp::Sub => self.asm.sub_shift(d, n, m, shift, by),
-            AluOp::And => self.asm.and_shift(d, n, m, logic, by),
-            AluOp::Or => self.asm.orr_shift(d, n, m, logic, by),
-            AluOp::Xor => self.asm.eor_shift(d, n, m, logic, by),
-            other => unreachable!("{other:?} takes no shifted operand"),
-        }
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(a, SCRATCH);
+            let m = this.read(b, INDEX);
+            let by = amount(u32::from(by));
+            let shift = match kind {
+                ShiftKind::Left => Shift::Lsl,
+                ShiftKind::Right => Shift::Lsr,
+                ShiftKind::Arithmetic => Shift::Asr,
+            };
+            let logic = match kind {
+                ShiftKind::Left => LogicShift::Lsl,
+                ShiftKind::Right => LogicShift::Lsr,
+                ShiftKind::Arithmetic => LogicShift::Asr,
+            };
+            match op {
+                AluOp::Add => this.asm.add_shift(d, n, m, shift, by),
+                AluOp::Sub => this.asm.sub_shift(d, n, m, shift, by),
+                AluOp::And => this.asm.and_shift(d, n, m, logic, by),
+                AluOp::Or => this.asm.orr_shift(d, n, m, logic, by),
+                AluOp::Xor => this.asm.eor_shift(d, n, m, logic, by),
+                other => unreachable!("{other:?} takes no shifted operand"),
+            }
+        });
     }
 
     fn extract(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8, signed: bool) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(rs, SCRATCH);
-        if let Some(field) = BitField::new(u32::from(lsb), u32::from(width)) {
-            if signed {
-                self.asm.sbfx(d, n, field);
-            } else {
-                self.asm.ubfx(d, n, field);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(rs, SCRATCH);
+            if let Some(field) = BitField::new(u32::from(lsb), u32::from(width)) {
+                if signed {
+                    this.asm.sbfx(d, n, field);
+                } else {
+                    this.asm.ubfx(d, n, field);
+                }
             }
-        }
-        self.written(rd, d);
+        });
     }
 
     fn place(&mut self, rd: Reg, rs: Reg, lsb: u8, width: u8) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(rs, SCRATCH);
-        if let Some(field) = BitField::new(u32::from(lsb), u32::from(width)) {
-            self.asm.ubfiz(d, n, field);
-        }
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(rs, SCRATCH);
+            if let Some(field) = BitField::new(u32::from(lsb), u32::from(width)) {
+                this.asm.ubfiz(d, n, field);
+            }
+        });
     }
 
     fn rotate(&mut self, rd: Reg, rs: Reg, by: Operand) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(rs, SCRATCH);
-        match by {
-            Operand::Imm(bits) => self.asm.ror_imm(d, n, amount(bits)),
-            Operand::Reg(by) => {
-                let m = self.read(by, INDEX);
-                self.asm.rorv(d, n, m);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(rs, SCRATCH);
+            match by {
+                Operand::Imm(bits) => this.asm.ror_imm(d, n, amount(bits)),
+                Operand::Reg(by) => {
+                    let m = this.read(by, INDEX);
+                    this.asm.rorv(d, n, m);
+                }
             }
-        }
-        self.written(rd, d);
+        });
     }
 
     fn funnel(&mut self, rd: Reg, high: Reg, low: Reg, by: u8) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(high, SCRATCH);
-        let m = self.read(low, INDEX);
-        self.asm.extr(d, n, m, amount(u32::from(by)));
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(high, SCRATCH);
+            let m = this.read(low, INDEX);
+            this.asm.extr(d, n, m, amount(u32::from(by)));
+        });
     }
 
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, SCRATCH);
-        if (cond, b) == (Cond::Lt, Operand::Imm(0)) {
-            self.asm.lsr_imm(d, n, amount(31));
-        } else {
-            let cond = self.compare(cond, n, b);
-            self.asm.cset(d, cond);
-        }
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(a, SCRATCH);
+            if (cond, b) == (Cond::Lt, Operand::Imm(0)) {
+                this.asm.lsr_imm(d, n, amount(31));
+            } else {
+                let cond = this.compare(cond, n, b);
+                this.asm.cset(d, cond);
+            }
+        });
     }
 
     fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
@@ -322,35 +320,35 @@ impl Backend for Arm64 {
             Operand::Reg(rs) => self.read(rs, LINK),
         };
         let old = self.read(rd, SCRATCH);
-        let d = self.dest(rd, SCRATCH);
-        self.asm.csel(d, new, old, cond);
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            this.asm.csel(d, new, old, cond);
+        });
     }
 
     fn mul_add(&mut self, rd: Reg, c: Reg, a: Reg, b: Reg) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        let c = self.read(c, SCRATCH);
-        self.asm.madd(d, n, m, c);
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(a, LINK);
+            let m = this.read(b, INDEX);
+            let c = this.read(c, SCRATCH);
+            this.asm.madd(d, n, m, c);
+        });
     }
 
     fn add_carry(&mut self, sub: bool, lo: Reg, carry: Reg, a: Reg, b: Reg) {
-        let d = self.dest(lo, SCRATCH);
-        let n = self.read(a, SCRATCH);
-        let m = self.read(b, INDEX);
-        if sub {
-            self.asm.subs(d, n, m);
-        } else {
-            self.asm.adds(d, n, m);
-        }
-        self.flags = None;
-        self.written(lo, d);
-        let d = self.dest(carry, SCRATCH);
-        self.asm
-            .cset(d, if sub { HostCond::Cc } else { HostCond::Cs });
-        self.written(carry, d);
+        self.write(lo, SCRATCH, |this, d| {
+            let n = this.read(a, SCRATCH);
+            let m = this.read(b, INDEX);
+            if sub {
+                this.asm.subs(d, n, m);
+            } else {
+                this.asm.adds(d, n, m);
+            }
+            this.flags = None;
+        });
+        self.write(carry, SCRATCH, |this, d| {
+            this.asm
+                .cset(d, if sub { HostCond::Cc } else { HostCond::Cs });
+        });
     }
 
     fn load(&mut self, op: LoadOp, rd: Reg, address: Address) {

@@ -1,6 +1,6 @@
 //! Loads and stores: one function per placement turns an address into a host operand.
 
-use super::regs::{ARENA, BASE, Home, INDEX, LINK, SCRATCH};
+use super::regs::{ARENA, BASE, INDEX, LINK, SCRATCH};
 use super::{Arm64, state_offset};
 use crate::asm::a64::Amount;
 use crate::asm::a64::{
@@ -23,16 +23,12 @@ enum Operand {
 impl Arm64 {
     pub(super) fn emit_load(&mut self, op: LoadOp, rd: Reg, address: Address) {
         let operand = self.operand(address, op.width(), false);
-        let w = match self.homes.get(rd) {
-            Home::Zero => WZR,
-            Home::Host(w) => w,
-            Home::InCpu => INDEX.w(),
-        };
-        if self.options.placement != Placement::Paged {
-            self.draft.site(self.here(), true);
-        }
-        self.load_insn(op, w, operand);
-        self.written(rd, w);
+        self.write(rd, INDEX, |this, w| {
+            if this.options.placement != Placement::Paged {
+                this.draft.site(this.here(), true);
+            }
+            this.load_insn(op, w, operand);
+        });
         self.access_ends();
     }
 
@@ -57,27 +53,27 @@ impl Arm64 {
         let n = self.address_of(base);
         // A pair whose halves are not neighbours goes on behind the first in other code, after a fault.
         let resumes = !access.is_pair() || self.draft.position.insns == 2;
-        let (low, high) = match access {
-            Joint::Load(_, rd) => (self.dest(rd, INDEX), None),
-            Joint::LoadPair(low, high) => (self.dest(low, INDEX), Some(self.dest(high, LINK))),
-            Joint::Store(_, src) => (self.read(src, INDEX), None),
-            Joint::StorePair(low, high) => (self.read(low, INDEX), Some(self.read(high, LINK))),
-        };
-        self.draft.site(self.here(), resumes);
-        match (access, high) {
-            (Joint::LoadPair(..), Some(high)) => self.load_pair(low, high, n, offset, update),
-            (Joint::StorePair(..), Some(high)) => self.store_pair(low, high, n, offset, update),
-            (Joint::Load(op, _), _) => self.load_update(op, low, n, At::new(offset, update)),
-            (Joint::Store(op, _), _) => self.store_update(op, low, n, At::new(offset, update)),
-            (_, None) => unreachable!("a pair has two registers"),
-        }
         match access {
-            Joint::Load(_, rd) => self.written(rd, low),
-            Joint::LoadPair(first, second) => {
-                self.written(first, low);
-                self.written(second, high.unwrap_or(WZR));
+            Joint::Load(op, rd) => self.write(rd, INDEX, |this, t| {
+                this.draft.site(this.here(), resumes);
+                this.load_update(op, t, n, At::new(offset, update));
+            }),
+            Joint::LoadPair(low, high) => {
+                self.write_two((low, high), (INDEX, LINK), |this, low, high| {
+                    this.draft.site(this.here(), resumes);
+                    this.load_pair(low, high, n, offset, update);
+                });
             }
-            Joint::Store(..) | Joint::StorePair(..) => {}
+            Joint::Store(op, src) => {
+                let t = self.read(src, INDEX);
+                self.draft.site(self.here(), resumes);
+                self.store_update(op, t, n, At::new(offset, update));
+            }
+            Joint::StorePair(low, high) => {
+                let (low, high) = (self.read(low, INDEX), self.read(high, LINK));
+                self.draft.site(self.here(), resumes);
+                self.store_pair(low, high, n, offset, update);
+            }
         }
         self.access_ends();
     }

@@ -16,6 +16,7 @@ mod memory;
 mod muldiv;
 mod regs;
 mod stubs;
+mod write;
 
 use crate::asm::a64::{Assembler, Cond, Disp26, Label, LabelError, SImm9, W, WZR, X};
 use crate::jit::back::backend::{BlockLabel, CodeOffset, Event, Options, Target};
@@ -76,23 +77,6 @@ impl Arm64 {
                 self.asm.ldur(scratch.w(), ARENA, state_x(reg));
                 scratch.w()
             }
-        }
-    }
-
-    /// The register to compute a guest register's value in; [`Arm64::written`] then puts it in its place.
-    fn dest(&self, reg: Reg, scratch: X) -> W {
-        match self.homes.get(reg) {
-            Home::Host(w) => w,
-            Home::Zero => WZR,
-            Home::InCpu => scratch.w(),
-        }
-    }
-
-    /// The value of `reg` is in `w`, which came from [`Arm64::dest`].
-    fn written(&mut self, reg: Reg, w: W) {
-        self.changed(w);
-        if self.homes.get(reg) == Home::InCpu {
-            self.asm.stur(w, ARENA, state_x(reg));
         }
     }
 

@@ -34,40 +34,40 @@ impl Arm64 {
     }
 
     pub(super) fn emit_mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg) {
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        let quotient = SCRATCH.w();
-        match op {
-            MulOp::Mul => self.asm.mul(d, n, m),
-            MulOp::Mulh | MulOp::Mulhu | MulOp::Mulhsu => {
-                self.wide_product(op, n, m);
-                self.high_half(d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(a, LINK);
+            let m = this.read(b, INDEX);
+            let quotient = SCRATCH.w();
+            match op {
+                MulOp::Mul => this.asm.mul(d, n, m),
+                MulOp::Mulh | MulOp::Mulhu | MulOp::Mulhsu => {
+                    this.wide_product(op, n, m);
+                    this.high_half(d);
+                }
+                MulOp::Div | MulOp::Divu => {
+                    // ARM64 gives 0 for a division by zero, RISC-V all ones; overflow is the same.
+                    let nonzero = this.compare(Cond::Ne, m, Operand::Imm(0));
+                    this.divide(op == MulOp::Div, quotient, n, m);
+                    this.asm.csinv(d, quotient, WZR, nonzero);
+                }
+                MulOp::Rem | MulOp::Remu => {
+                    this.divide(op == MulOp::Rem, quotient, n, m);
+                    this.asm.msub(d, quotient, m, n);
+                }
             }
-            MulOp::Div | MulOp::Divu => {
-                // ARM64 gives 0 for a division by zero, RISC-V all ones; overflow is the same.
-                let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
-                self.divide(op == MulOp::Div, quotient, n, m);
-                self.asm.csinv(d, quotient, WZR, nonzero);
-            }
-            MulOp::Rem | MulOp::Remu => {
-                self.divide(op == MulOp::Rem, quotient, n, m);
-                self.asm.msub(d, quotient, m, n);
-            }
-        }
-        self.written(rd, d);
+        });
     }
 
     pub(super) fn emit_mul_wide(&mut self, op: MulOp, lo: Reg, hi: Reg, a: Reg, b: Reg) {
         let n = self.read(a, LINK);
         let m = self.read(b, INDEX);
         self.wide_product(op, n, m);
-        let d = self.dest(lo, INDEX);
-        self.asm.mov(d, SCRATCH.w());
-        self.written(lo, d);
-        let d = self.dest(hi, SCRATCH);
-        self.high_half(d);
-        self.written(hi, d);
+        self.write(lo, INDEX, |this, d| {
+            this.asm.mov(d, SCRATCH.w());
+        });
+        self.write(hi, SCRATCH, |this, d| {
+            this.high_half(d);
+        });
     }
 
     pub(super) fn emit_div_rem(&mut self, signed: bool, quot: Reg, rem: Reg, a: Reg, b: Reg) {
@@ -76,22 +76,22 @@ impl Arm64 {
         let quotient = SCRATCH.w();
         let nonzero = self.compare(Cond::Ne, m, Operand::Imm(0));
         self.divide(signed, quotient, n, m);
-        let d = self.dest(rem, LINK);
-        self.asm.msub(d, quotient, m, n);
-        self.written(rem, d);
-        let d = self.dest(quot, SCRATCH);
-        self.asm.csinv(d, quotient, WZR, nonzero);
-        self.written(quot, d);
+        self.write(rem, LINK, |this, d| {
+            this.asm.msub(d, quotient, m, n);
+        });
+        self.write(quot, SCRATCH, |this, d| {
+            this.asm.csinv(d, quotient, WZR, nonzero);
+        });
     }
 
     pub(super) fn emit_divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, certain: bool) {
         if !certain || matches!(op, MulOp::Rem | MulOp::Remu) {
             return self.emit_mul(op, rd, a, b);
         }
-        let d = self.dest(rd, SCRATCH);
-        let n = self.read(a, LINK);
-        let m = self.read(b, INDEX);
-        self.divide(op == MulOp::Div, d, n, m);
-        self.written(rd, d);
+        self.write(rd, SCRATCH, |this, d| {
+            let n = this.read(a, LINK);
+            let m = this.read(b, INDEX);
+            this.divide(op == MulOp::Div, d, n, m);
+        });
     }
 }
