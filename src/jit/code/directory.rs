@@ -94,6 +94,33 @@ impl Places {
         })
     }
 
+    /// Forgets the links to a guest address that are not to be kept: each of them is looked at once only.
+    pub fn prune(&mut self, pc: u32, keep: impl Fn(&Link) -> bool) {
+        let mut next = self.place(pc).link;
+        if next == 0 {
+            return;
+        }
+        // The places where what comes next is noted: the address's own, then that of each link that stays.
+        let mut last = None;
+        let mut note = |places: &mut Places, next: u32, now: Option<usize>| match std::mem::replace(
+            &mut last, now,
+        ) {
+            None => places.place_mut(pc).link = next,
+            Some(kept) => {
+                let kept: usize = kept;
+                places.links[kept].1 = next;
+            }
+        };
+        while let Some(index) = (next as usize).checked_sub(1) {
+            let (link, before) = self.links[index];
+            if keep(&link) {
+                note(self, next, Some(index));
+            }
+            next = before;
+        }
+        note(self, 0, None);
+    }
+
     /// All links.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.iter().map(|(link, _)| link)
@@ -136,6 +163,19 @@ mod tests {
         places.clear_code(0x1_0000);
         assert_eq!(places.code(0x1_0000), None);
         assert_eq!(places.links_to(0x1_0000).count(), 2);
+        places.add_link(link(3, 0x1_0000));
+        let rows: [(&[u32], &[u32]); 4] = [
+            (&[1, 2, 3], &[3, 2, 1]),
+            (&[1, 3], &[3, 1]),
+            (&[1], &[1]),
+            (&[], &[]),
+        ];
+        for (kept, left) in rows {
+            places.prune(0x1_0000, |link| kept.contains(&link.branch.0));
+            let links = places.links_to(0x1_0000).map(|link| link.branch.0);
+            assert_eq!(links.collect::<Vec<_>>(), left);
+        }
+        places.prune(0x7000_0000, |_| true);
         places.clear();
         assert_eq!(places.code(0x1_0ffc), None);
         assert_eq!(places.links().count(), 0);

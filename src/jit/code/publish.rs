@@ -83,7 +83,7 @@ impl<B: Backend> Jit<B> {
         self.workshop.open.append(&mut self.heat.warm);
         self.workshop.open.push(pc);
         while let Some(pc) = self.workshop.open.pop() {
-            if self.cache.entry(pc).is_none() {
+            if self.cache.entry(pc).is_none() && !self.heat.cools(pc) {
                 self.translate_region(pc, memory);
             }
             if self.workshop.code.len() > BATCH {
@@ -106,7 +106,7 @@ impl<B: Backend> Jit<B> {
     fn translate_region(&mut self, pc: u32, memory: &mut Memory) {
         let (cache, heat, shop) = (&mut self.cache, &self.heat, &mut self.workshop);
         let known = |pc| cache.entry(pc).is_some();
-        let wanted = |pc| heat.reached(pc);
+        let wanted = |pc| heat.reached(pc) && !heat.cools(pc);
         shop.finder
             .find(&mut shop.region, pc, memory, known, wanted);
         let begun = u32::try_from(shop.code.len()).unwrap_or(u32::MAX);
@@ -158,13 +158,18 @@ impl<B: Backend> Jit<B> {
         let mut patches: Vec<Patch> = Vec::new();
         for &index in dead {
             self.stats.invalidations += 1;
-            for &(pc, _) in self.cache.entries(&self.cache.regions()[index]) {
+            for n in self.cache.regions()[index].entries() {
+                let (pc, _) = self.cache.entry_at(n);
                 self.arena.clear(pc);
                 self.heat.forget(pc);
                 for link in self.cache.links_to(pc) {
                     self.backend.relink(link, None, &mut patches);
                 }
             }
+        }
+        if self.cache.is_mostly_dead() {
+            // Everything is dropped before code is entered again.
+            self.unlinked = true;
         }
         self.code.edit(&[], &patches)
     }

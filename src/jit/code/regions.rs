@@ -13,6 +13,9 @@ use std::ops::{Range, RangeInclusive};
 /// makes changes of it visible, as the specification has it.
 const FALSE_HITS: u32 = 64;
 
+/// So many bytes of dead code are too few to care.
+const MUCH: u32 = 128 << 10;
+
 /// A region that was translated.
 #[derive(Debug)]
 pub struct Translated {
@@ -49,6 +52,8 @@ pub struct Cache {
     words: Vec<u32>,
     pages: BTreeMap<u32, CodePage>,
     has_mixed_pages: bool,
+    /// Bytes of the code of regions that are no longer live.
+    dead_bytes: u32,
 }
 
 #[derive(Debug, Default)]
@@ -65,16 +70,47 @@ fn pages(run: &Run) -> RangeInclusive<u32> {
     run.pc >> PAGE_SHIFT..=last >> PAGE_SHIFT
 }
 
+impl Translated {
+    /// What [`Cache::entry_at`] takes.
+    #[must_use]
+    pub fn entries(&self) -> Range<usize> {
+        self.entries.clone()
+    }
+}
+
 impl Cache {
+    /// Guest address and place of a block head of any region.
+    #[must_use]
+    pub fn entry_at(&self, index: usize) -> (u32, CodeOffset) {
+        self.entries[index]
+    }
+
     /// Where the code of a guest address begins.
     #[must_use]
     pub fn entry(&self, pc: u32) -> Option<CodeOffset> {
         self.places.code(pc)
     }
 
-    /// All links to a guest address.
-    pub fn links_to(&self, pc: u32) -> impl Iterator<Item = &Link> {
+    /// All links from live code to a guest address; what dead code had is forgotten.
+    pub fn links_to(&mut self, pc: u32) -> impl Iterator<Item = &Link> {
+        let (regions, places) = (&self.regions, &mut self.places);
+        places.prune(pc, |link| {
+            // Those of the batch that is being made are in no region yet.
+            let region = region_at(regions, link.branch);
+            region.is_none_or(|index| regions[index].live)
+        });
         self.places.links_to(pc)
+    }
+
+    /// Whether more than half of the code is dead, and that is much: then it is cheaper to begin anew than to keep books
+    /// of it.
+    #[must_use]
+    pub fn is_mostly_dead(&self) -> bool {
+        let all = self
+            .regions
+            .last()
+            .map_or(0, |last| last.start.0 + last.len);
+        self.dead_bytes > MUCH && self.dead_bytes > all / 2
     }
 
     /// All links.
@@ -121,11 +157,7 @@ impl Cache {
     /// The region whose code holds a place, by its index.
     #[must_use]
     pub fn region_at(&self, at: CodeOffset) -> Option<usize> {
-        let index = self
-            .regions
-            .partition_point(|region| region.start <= at)
-            .checked_sub(1)?;
-        (at.0 < self.regions[index].start.0 + self.regions[index].len).then_some(index)
+        region_at(&self.regions, at)
     }
 
     /// The guest instruction that a place belongs to.
@@ -222,8 +254,8 @@ impl Cache {
         runs.all(|run| {
             let words = &self.words[run.first as usize..][..run.len as usize];
             // What could not be fetched was left to the interpreter, which looks for itself.
-            (run.pc..)
-                .step_by(4)
+            let addresses = (0..run.len).map(|n| run.pc.wrapping_add(4 * n));
+            addresses
                 .zip(words)
                 .all(|(pc, &word)| memory.fetch(pc).unwrap_or(0) == word)
         })
@@ -304,6 +336,7 @@ impl Cache {
     fn kill(&mut self, index: usize, memory: &mut Memory) {
         let region = &mut self.regions[index];
         region.live = false;
+        self.dead_bytes += region.len;
         for &(pc, at) in &self.entries[region.entries.clone()] {
             if self.places.code(pc) == Some(at) {
                 self.places.clear_code(pc);
@@ -332,6 +365,7 @@ impl Cache {
             page.regions.clear();
         }
         self.regions.clear();
+        self.dead_bytes = 0;
         self.places.clear();
         self.sites.clear();
         self.entries.clear();
@@ -340,6 +374,14 @@ impl Cache {
         self.runs.clear();
         self.words.clear();
     }
+}
+
+/// The region whose code holds a place, by its index.
+fn region_at(regions: &[Translated], at: CodeOffset) -> Option<usize> {
+    let index = regions
+        .partition_point(|region| region.start <= at)
+        .checked_sub(1)?;
+    (at.0 < regions[index].start.0 + regions[index].len).then_some(index)
 }
 
 /// Moves `more` behind `list`; where it is there.

@@ -12,6 +12,7 @@ use crate::jit::back::backend::Backend;
 use crate::jit::{Jit, Next};
 use crate::memory::Memory;
 use crate::rv32::Insn;
+use std::collections::HashMap;
 use std::io;
 
 /// log2 of the number of counters. So many that 4 MiB of code do not share any; memory is there only for those in use.
@@ -32,7 +33,25 @@ pub struct Heat {
     first: u64,
     /// Places that were reached half as often: they get code together with the next that needs it.
     pub warm: Vec<u32>,
+    /// Places whose code was taken away because the guest wrote other instructions.
+    rewritten: HashMap<u32, Rewritten>,
 }
+
+/// What is known of a place that the guest writes code to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rewritten {
+    /// How often its code was taken away.
+    times: u32,
+    /// How often it is still to be reached before it gets code again.
+    left: u32,
+}
+
+/// So often code is taken away before it is taken for code that will be written again.
+const PATIENCE: u32 = 4;
+/// So many of such places are remembered.
+const MOST_REWRITTEN: usize = 1 << 16;
+/// The longest wait of such code is 2 to this power, in executions.
+const LONGEST_WAIT: u32 = 14;
 
 impl Heat {
     /// With a limit of 0, all code is translated before it is executed. Otherwise nothing is before `first`
@@ -46,6 +65,7 @@ impl Heat {
             limit,
             first: first.into(),
             warm: Vec::new(),
+            rewritten: HashMap::new(),
         }
     }
 
@@ -66,8 +86,26 @@ impl Heat {
                 }
                 false
             }
+            _ => self.rewritten.is_empty() || self.has_cooled(pc),
+        }
+    }
+
+    /// One more time that a place was reached; true when it need not wait any longer.
+    fn has_cooled(&mut self, pc: u32) -> bool {
+        match self.rewritten.get_mut(&pc) {
+            Some(place) if place.left > 0 && self.limit > 0 => {
+                place.left -= 1;
+                false
+            }
             _ => true,
         }
+    }
+
+    /// Whether the guest has written code here so often that it is interpreted for longer than other code.
+    #[must_use]
+    pub fn cools(&self, pc: u32) -> bool {
+        let place = self.rewritten.get(&pc);
+        self.limit > 0 && place.is_some_and(|place| place.left > 0)
     }
 
     /// So many instructions were interpreted.
@@ -95,8 +133,17 @@ impl Heat {
         }
     }
 
-    /// The code was taken away because the guest wrote other instructions: they begin anew.
+    /// The code was taken away because the guest wrote other instructions: they begin anew. Where that happens again and
+    /// again, they wait longer each time, so that translating never costs much more than interpreting would have.
     pub fn forget(&mut self, pc: u32) {
+        if self.rewritten.len() > MOST_REWRITTEN {
+            self.rewritten.clear();
+        }
+        let place = self.rewritten.entry(pc).or_default();
+        place.times += 1;
+        if let Some(beyond) = place.times.checked_sub(PATIENCE) {
+            place.left = 1 << (beyond + 4).min(LONGEST_WAIT);
+        }
         if let Some(count) = self.count(pc) {
             *count = 0;
         }
@@ -212,6 +259,20 @@ mod tests {
         assert!(!heat.reach(0x1_0000));
         heat.has_code(0x1_0000);
         assert!(heat.reach(0x1_0000));
+    }
+
+    #[test]
+    fn what_is_rewritten_again_and_again_waits_longer() {
+        let mut heat = Heat::new(2, 0);
+        let mut waits = Vec::new();
+        for _ in 0..20 {
+            waits.push((0..).find(|_| heat.reach(0x1_0000)).unwrap_or(0));
+            assert!(!heat.cools(0x1_0000));
+            heat.forget(0x1_0000);
+        }
+        assert_eq!(waits[..6], [2, 2, 2, 2, 18, 34]);
+        assert_eq!(waits[19], 2 + (1 << LONGEST_WAIT));
+        assert!(heat.cools(0x1_0000) && !heat.cools(0x1_0004));
     }
 
     #[test]
