@@ -125,6 +125,8 @@ pub struct EngineStats {
     pub guest_insns: u64,
     /// Bytes of host code made.
     pub host_bytes: u64,
+    /// Times that emitted code was entered.
+    pub entered: u64,
     /// Time spent translating.
     pub translate_time: Duration,
     /// Direct branches pointed at code.
@@ -153,6 +155,7 @@ impl Default for EngineStats {
             blocks: 0,
             guest_insns: 0,
             host_bytes: 0,
+            entered: 0,
             translate_time: Duration::ZERO,
             links: 0,
             misses: 0,

@@ -37,7 +37,6 @@ use run::{enter, sample};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// The backend for the host that this was compiled for.
 #[cfg(target_arch = "aarch64")]
@@ -83,37 +82,6 @@ impl Default for JitConfig {
     }
 }
 
-/// What a [`Jit`] has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct JitStats {
-    /// Regions translated.
-    pub regions: u64,
-    /// Block heads in them.
-    pub blocks: u64,
-    /// Guest instructions in them.
-    pub guest_insns: u64,
-    /// Bytes of host code.
-    pub host_bytes: u64,
-    /// Time spent translating.
-    pub translate_time: Duration,
-    /// Direct branches pointed at code.
-    pub links: u64,
-    /// Indirect jumps that found no code.
-    pub misses: u64,
-    /// Instructions that the interpreter executed.
-    pub interpreted: u64,
-    /// Times that all code was dropped.
-    pub flushes: u64,
-    /// Regions dropped because the guest changed their source.
-    pub invalidations: u64,
-    /// Times that code memory was opened and closed.
-    pub code_edits: u64,
-    /// Bytes of code memory in use, and in all.
-    pub code_used: usize,
-    /// Bytes of code memory in all.
-    pub code_capacity: usize,
-}
-
 /// The JIT engine for one host backend.
 #[derive(Debug)]
 pub struct Jit<B> {
@@ -133,7 +101,7 @@ pub struct Jit<B> {
     /// Whether [`Jit::unlink_everything`] was called since the last flush.
     unlinked: bool,
     sampling: Option<sample::Sampling>,
-    stats: JitStats,
+    stats: EngineStats,
 }
 
 /// The engine for this host.
@@ -195,7 +163,10 @@ impl<B: Backend> Jit<B> {
             stop: None,
             unlinked: false,
             sampling: None,
-            stats: JitStats::default(),
+            stats: EngineStats {
+                engine: "jit",
+                ..EngineStats::default()
+            },
         };
         jit.code.edit(&jit.stubs.code, &[])?;
         if let Some(missed) = jit.stubs.missed {
@@ -206,17 +177,6 @@ impl<B: Backend> Jit<B> {
         state.read_table = memory.table().read_table().unwrap_or(0) as u64;
         state.write_table = memory.table().write_table().unwrap_or(0) as u64;
         Ok(jit)
-    }
-
-    /// What was done so far.
-    #[must_use]
-    pub fn stats(&self) -> JitStats {
-        JitStats {
-            code_edits: self.code.edits(),
-            code_used: self.code.used(),
-            code_capacity: self.code.capacity(),
-            ..self.stats
-        }
     }
 
     /// Makes a run end with [`Stop::Interrupted`] when `stop` is true: before code is entered, and where it is left.
@@ -254,6 +214,7 @@ impl<B: Backend> Jit<B> {
             self.code.address(self.stubs.enter),
             self.code.address(self.stubs.leave),
         );
+        self.stats.entered += 1;
         let host = self.code.address(at);
         let jit: *mut Jit<B> = self;
         enter::run(
@@ -435,7 +396,12 @@ impl<B: Backend> Engine for Jit<B> {
     }
 
     fn stats(&self) -> EngineStats {
-        self.engine_stats()
+        EngineStats {
+            code_edits: self.code.edits(),
+            code_used: self.code.used(),
+            code_capacity: self.code.capacity(),
+            ..self.stats
+        }
     }
 
     fn host_code(&self) -> Vec<HostCode> {

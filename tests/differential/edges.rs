@@ -2,11 +2,11 @@
 //! turns.
 
 use crate::generate::{CODE, DATA, DATA_LEN, Program};
+use crate::tested::{ALL_CODE, Tested};
 use crate::{PAGES, differences, hold_identity, listing, new_memory, run};
 use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::{self, Interpreter};
-use rvjit::jit::{self, JitConfig};
 use rvjit::memory::{Memory, Permissions, Placement};
 use rvjit::rv32::encode::encode;
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, StoreOp};
@@ -117,7 +117,7 @@ fn compare(shapes: &[Vec<Insn>], base: Reg, addresses: impl Iterator<Item = u32>
     let mut sides: Vec<_> = Placement::ALL
         .map(|placement| {
             let memory = memory(placement);
-            let jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+            let jit = Tested::new(&memory, ALL_CODE);
             (memory, jit)
         })
         .into();
@@ -139,8 +139,7 @@ fn compare(shapes: &[Vec<Insn>], base: Reg, addresses: impl Iterator<Item = u32>
             let expected_rest = rest(&mut reference);
             for (memory, jit) in &mut sides {
                 take_back(memory);
-                let engine: &mut dyn Engine = jit;
-                let got = run(engine, memory, &program, Budget::Unlimited);
+                let got = run(jit, memory, &program, Budget::Unlimited);
                 let rest_differs = rest(memory) != expected_rest;
                 assert!(
                     got == expected && !rest_differs,
@@ -148,7 +147,7 @@ fn compare(shapes: &[Vec<Insn>], base: Reg, addresses: impl Iterator<Item = u32>
                     memory.placement().name(),
                     differences(&expected, &got),
                     listing(&program),
-                    jit::view::listing::of_cache(jit),
+                    jit.listing(),
                 );
             }
         }
@@ -219,7 +218,7 @@ fn indirect_jumps_to_odd_places_agree_with_the_interpreter() {
     let mut reference = memory(Placement::Paged);
     for placement in Placement::ALL {
         let mut memory = memory(placement);
-        let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+        let mut jit = Tested::new(&memory, ALL_CODE);
         for &(base, jump) in &shapes {
             let back = Insn::Branch {
                 cond: Cond::Ne,
@@ -258,7 +257,7 @@ fn indirect_jumps_to_odd_places_agree_with_the_interpreter() {
                         placement.name(),
                         differences(&expected, &got),
                         listing(&program),
-                        jit::view::listing::of_cache(&jit),
+                        jit.listing(),
                     );
                 }
             }
@@ -286,7 +285,7 @@ fn return_addresses_can_be_used_as_addresses() {
 #[test]
 fn nothing_is_looked_at_without_a_budget() {
     let mut jit_memory = new_memory(Placement::Paged);
-    let mut jit = jit::for_host(&jit_memory, JitConfig::default()).expect("a JIT");
+    let mut jit = Tested::new(&jit_memory, ALL_CODE);
     let mut memory = new_memory(Placement::Paged);
     let mut interpreter = Interpreter::default();
     let sides: [(&mut dyn Engine, &mut Memory); 2] =
@@ -317,11 +316,7 @@ fn a_fence_outside_translated_code_is_heeded() {
     for stepped in [true, false] {
         let mut memory = new_memory(Placement::Paged);
         memory.map(PAGE, 0x1000, Permissions::RWX).unwrap();
-        let config = JitConfig {
-            hot: 0,
-            ..JitConfig::default()
-        };
-        let mut jit = jit::for_host(&memory, config).expect("a JIT");
+        let mut jit = Tested::new(&memory, ALL_CODE);
         let mut run = |memory: &mut Memory, pc, budget| {
             let mut cpu = Cpu {
                 pc,

@@ -1,11 +1,11 @@
 //! Code that is kicked: it leaves at its next link, drops everything, and goes on as if nothing had been.
 
 use crate::generate::{self, CODE, Program, Random};
+use crate::tested::{ALL_CODE, Tested};
 use crate::{MOST_INSNS, check, hold_identity, load, new_memory, number, run, sides};
 use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
-use rvjit::jit::{self, JitConfig};
 use rvjit::memory::Placement;
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, encode::encode};
 use rvjit::sys::signal::Thread;
@@ -85,9 +85,9 @@ fn run_until_stopped(placement: Placement, program: &Program, budget: Budget) ->
     let mut memory = new_memory(placement);
     let mut cpu = load(&mut memory, program);
     let mut budget = budget;
-    let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+    let mut jit = Tested::new(&memory, ALL_CODE);
     let stop = Arc::new(AtomicBool::new(false));
-    jit.stop_on(Arc::clone(&stop));
+    jit.jit.stop_on(Arc::clone(&stop));
     let stopped = while_kicked(
         Duration::from_millis(20),
         || stop.store(true, Ordering::Release),
@@ -146,7 +146,7 @@ fn interpreted_accesses_are_counted_once() {
     program.x[count.index()] = turns;
     program.x[Reg::A1.index()] = generate::DATA;
     let mut memory = new_memory(Placement::Paged);
-    let mut jit = jit::for_host(&memory, JitConfig::default()).expect("a JIT");
+    let mut jit = Tested::new(&memory, ALL_CODE);
     let budget = Budget::Instructions(1 << 50);
     let outcome = while_kicked(
         Duration::from_micros(20),

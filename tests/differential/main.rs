@@ -15,16 +15,19 @@ mod edges;
 mod generate;
 mod joined;
 mod kicks;
+mod rewrites;
+mod tested;
 
 use generate::{CODE, DATA, DATA_LEN, Program, Random};
 use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
-use rvjit::jit::{self, HostBackend, Jit, JitConfig};
+use rvjit::jit::JitConfig;
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
 use rvjit::rv32::{Reg, decode, disasm::disassemble};
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tested::{ALL_CODE, Tested};
 
 const PAGES: u32 = 64;
 /// More than any program executes; a program that loops is cut there on both sides.
@@ -163,7 +166,7 @@ fn listing(program: &Program) -> String {
 struct Side {
     name: String,
     memory: Memory,
-    jit: Jit<HostBackend>,
+    jit: Tested,
 }
 
 /// Held while the identity placement is in use: there is one host address 0 in the process.
@@ -175,26 +178,22 @@ fn hold_identity() -> MutexGuard<'static, ()> {
 
 fn sides() -> Vec<Side> {
     let mut sides = Vec::new();
-    let all_code = JitConfig {
-        hot: 0,
-        ..JitConfig::default()
-    };
     for placement in Placement::ALL {
         let poisoned = JitConfig {
             poison: true,
             // Both kinds of host with the registers and jumps of one placement each.
             host_features: placement != Placement::Paged,
-            ..all_code
+            ..ALL_CODE
         };
         let plain = JitConfig {
             plain: true,
             host_features: false,
-            ..all_code
+            ..ALL_CODE
         };
         // Goes to and fro between interpreter and code.
-        let tiered = JitConfig { hot: 2, ..all_code };
+        let tiered = JitConfig { hot: 2, ..ALL_CODE };
         let configs = [
-            ("", all_code),
+            ("", ALL_CODE),
             (" poisoned", poisoned),
             (" plain, baseline host", plain),
             (" tiered", tiered),
@@ -206,7 +205,7 @@ fn sides() -> Vec<Side> {
         };
         for &(name, config) in configs {
             let memory = new_memory(placement);
-            let jit = jit::for_host(&memory, config).expect("a JIT");
+            let jit = Tested::new(&memory, config);
             sides.push(Side {
                 name: format!("{}{name}", placement.name()),
                 memory,
@@ -274,7 +273,7 @@ fn random_programs_agree_with_the_interpreter() {
 fn check(seed: u64, side: &mut Side, program: &Program, budget: Budget, expected: &Outcome) {
     let got = run(&mut side.jit, &mut side.memory, program, budget);
     if got != *expected {
-        let host = jit::view::listing::of_cache(&side.jit);
+        let host = side.jit.listing();
         panic!(
             "seed {seed}, placement {}, {budget:?}:\n{}\nguest:\n{}\nhost:\n{host}",
             side.name,

@@ -2,4 +2,4 @@
 
 pub mod listing;
 pub mod preview;
-mod stats;
+mod snapshot;
