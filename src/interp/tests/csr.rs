@@ -61,7 +61,7 @@ fn clocks_advance() {
     let read = |cpu: &mut Cpu, number| access(cpu, number, Change::None).unwrap();
     let mut cpu = Cpu::default();
     let (cycle, time) = (read(&mut cpu, 0xc00), read(&mut cpu, 0xc01));
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::thread::sleep(Duration::from_millis(20));
     let (cycles, ticks) = (read(&mut cpu, 0xc00) - cycle, read(&mut cpu, 0xc01) - time);
     assert!(cycles >= 20_000_000, "{cycles}");
     assert!(ticks >= 200_000, "{ticks}");

@@ -116,6 +116,7 @@ impl<B: Backend> Jit<B> {
             if let Err(stop) = interp::step(cpu, memory) {
                 return Ok(Err(stop));
             }
+            self.stats.interpreted += 1;
             self.arena.state().budget -= 1;
             self.tell_budget(cpu, budget);
             self.heed_code_writes(memory)?;
