@@ -58,7 +58,7 @@ fn new_memory(placement: Placement) -> Memory {
 fn load(memory: &mut Memory, program: &Program) -> Cpu {
     let mut code: Vec<u8> = program.words.iter().flat_map(|w| w.to_le_bytes()).collect();
     code.resize(0x1000, 0);
-    memory.poke(CODE, &code).unwrap();
+    poke_changed(memory, CODE, &code);
     let data: Vec<u8> = (0..DATA_LEN + 0x1000)
         .map(|n| (n.wrapping_mul(167) >> 3) as u8)
         .collect();
@@ -67,6 +67,15 @@ fn load(memory: &mut Memory, program: &Program) -> Cpu {
         x: program.x,
         pc: CODE,
         ..Cpu::default()
+    }
+}
+
+/// Writes code where it differs: code that is written anew, even as it was, is cold again.
+fn poke_changed(memory: &mut Memory, at: u32, code: &[u8]) {
+    let mut old = vec![0; code.len()];
+    memory.peek(at, &mut old).unwrap();
+    if old != code {
+        memory.poke(at, code).unwrap();
     }
 }
 
@@ -269,16 +278,19 @@ fn random_programs_agree_with_the_interpreter() {
     }
 }
 
-/// Runs a program on a side, and compares what comes of it.
+/// Runs a program on a side, and compares what comes of it. What waits until code is warm is run until it is.
 fn check(seed: u64, side: &mut Side, program: &Program, budget: Budget, expected: &Outcome) {
-    let got = run(&mut side.jit, &mut side.memory, program, budget);
-    if got != *expected {
-        let host = side.jit.listing();
-        panic!(
-            "seed {seed}, placement {}, {budget:?}:\n{}\nguest:\n{}\nhost:\n{host}",
-            side.name,
-            differences(expected, &got),
-            listing(program),
-        );
+    side.jit.next_program(&side.memory);
+    for turn in 0..=side.jit.hot() {
+        let got = run(&mut side.jit, &mut side.memory, program, budget);
+        if got != *expected {
+            let host = side.jit.listing();
+            panic!(
+                "seed {seed}, {}, {budget:?}, turn {turn}:\n{}\nguest:\n{}\nhost:\n{host}",
+                side.name,
+                differences(expected, &got),
+                listing(program),
+            );
+        }
     }
 }

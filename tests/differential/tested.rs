@@ -16,23 +16,51 @@ pub(crate) const ALL_CODE: JitConfig = JitConfig {
     first: 0,
 };
 
-/// After so many runs, a JIT that interprets what is executed seldom must have executed code, too.
-const MANY: u64 = 200;
+/// After so many runs, a JIT that interprets what is executed seldom must have executed code in a fourth of them.
+const MANY: u64 = 100;
+/// After so many counted instructions, emitted code must have executed a fourth of them.
+const MANY_INSNS: u64 = 1000;
 
 /// A JIT that counts.
 #[derive(Debug)]
 pub(crate) struct Tested {
     pub(crate) jit: Jit<HostBackend>,
-    hot: u8,
+    config: JitConfig,
+    /// Programs since the engine was made.
+    programs: u32,
     runs: u64,
+    /// Runs that entered emitted code.
+    runs_in_code: u64,
+    /// Instructions retired in runs that count, and those of them that were perhaps not in emitted code.
+    counted: u64,
+    elsewhere: u64,
 }
 
 impl Tested {
     pub(crate) fn new(memory: &Memory, config: JitConfig) -> Tested {
         Tested {
             jit: jit::for_host(memory, config).expect("a JIT"),
-            hot: config.hot,
+            config,
+            programs: 0,
             runs: 0,
+            runs_in_code: 0,
+            counted: 0,
+            elsewhere: 0,
+        }
+    }
+
+    /// How often code is interpreted first.
+    pub(crate) fn hot(&self) -> u8 {
+        self.config.hot
+    }
+
+    /// Another program comes, at the same place. What is rewritten again and again is interpreted for longer each time:
+    /// then a new engine takes over.
+    pub(crate) fn next_program(&mut self, memory: &Memory) {
+        self.programs += 1;
+        if self.hot() > 0 && self.programs > 3 {
+            self.programs = 0;
+            self.jit = jit::for_host(memory, self.config).expect("a JIT");
         }
     }
 
@@ -44,15 +72,21 @@ impl Tested {
 
 impl Engine for Tested {
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop {
-        let (pc, before) = (cpu.pc, self.stats().entered);
+        let (pc, before, instret) = (cpu.pc, self.stats(), cpu.instret);
         let executes = *budget != Budget::Instructions(0) && pc.is_multiple_of(4);
         let stop = self.jit.run(cpu, memory, budget);
         if executes && stop != Stop::Interrupted {
+            let entered = self.stats().entered > before.entered;
             self.runs += 1;
+            self.runs_in_code += u64::from(entered);
             assert!(
-                self.hot > 0 || self.stats().entered > before,
+                self.hot() > 0 || entered,
                 "no emitted code was executed from {pc:#x}"
             );
+        }
+        if budget.counts() {
+            self.counted += cpu.instret - instret;
+            self.elsewhere += elsewhere(&self.stats()) - elsewhere(&before);
         }
         stop
     }
@@ -72,13 +106,46 @@ impl Engine for Tested {
     }
 }
 
+/// An indirect jump that misses may have been interpreted.
+fn elsewhere(stats: &EngineStats) -> u64 {
+    stats.interpreted + stats.misses
+}
+
 impl Drop for Tested {
     fn drop(&mut self) {
-        let entered = self.stats().entered;
+        if std::thread::panicking() {
+            return;
+        }
+        let (runs, in_code) = (self.runs, self.runs_in_code);
         assert!(
-            std::thread::panicking() || entered > 0 || self.runs < MANY,
-            "no emitted code was executed in {} runs",
-            self.runs
+            runs < MANY || 4 * in_code >= runs,
+            "emitted code was entered in {in_code} of {runs} runs"
+        );
+        let (counted, elsewhere) = (self.counted, self.elsewhere);
+        assert!(
+            counted < MANY_INSNS || elsewhere <= counted / 4 * 3,
+            "{elsewhere} of {counted} instructions were not in emitted code"
         );
     }
+}
+
+#[test]
+fn every_jit_is_one_that_counts() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential");
+    let mut folders = vec![folder];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("tested.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let makes = text.contains("for_host");
+                assert!(!makes, "{}: use `Tested`", path.display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 5, "the sources are not there");
 }
