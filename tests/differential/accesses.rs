@@ -1,12 +1,12 @@
 //! Runs of memory accesses that may be joined: neighbouring words off one base, and bases that move.
 
-use crate::generate::{Generator, POINTERS, STACK};
+use crate::generate::{Generator, POINTERS};
 use rvjit::rv32::{AluOp, Insn, LoadOp, Reg, StoreOp};
 
 impl Generator<'_> {
     fn moving_base(&mut self) -> Reg {
         if self.random.one_in(3) {
-            STACK
+            self.stack
         } else {
             self.random.pick(&POINTERS)
         }
@@ -38,7 +38,7 @@ impl Generator<'_> {
         let stores = self.random.one_in(2);
         let step = self.random.pick(&[4, 4, -4, -4, 8, 2]);
         let mut offset = self.random.pick(&[0, -8, 4, 12, 28, 1, -256, 252, 248]);
-        if base == STACK && offset % 4 != 0 {
+        if base == self.stack && offset % 4 != 0 {
             offset = 8;
         }
         if self.random.one_in(3) {
@@ -59,7 +59,7 @@ impl Generator<'_> {
 
     /// base += a constant.
     fn step(&mut self, base: Reg) -> i32 {
-        let by = if base == STACK {
+        let by = if base == self.stack {
             self.random.pick(&[16, -16, 32, -32, 256, -256])
         } else {
             self.random

@@ -54,7 +54,7 @@ pub(crate) const STACK: Reg = Reg::SP;
 /// Registers that mostly hold addresses: one with a home on every host, one without on ARM64, one without on x86-64.
 pub(crate) const POINTERS: [Reg; 4] = [Reg::S0, Reg::GP, Reg::A1, Reg::TP];
 
-const EDGES: [u32; 16] = [
+pub(crate) const EDGES: [u32; 16] = [
     0,
     1,
     2,
@@ -89,12 +89,7 @@ pub(crate) fn program(random: &mut Random) -> Program {
     if random.one_in(2) {
         x[STACK.index()] = DATA + 0x1000 * random.below(4);
     }
-    let mut generator = Generator {
-        random,
-        words: Vec::new(),
-        registers: Vec::new(),
-    };
-    generator.choose_registers();
+    let mut generator = Generator::new(random, STACK, vec![COUNTER, STACK]);
     let stretches = 2 + generator.random.below(5);
     for _ in 0..stretches {
         generator.stretch();
@@ -104,7 +99,7 @@ pub(crate) fn program(random: &mut Random) -> Program {
     Program { words, x }
 }
 
-fn address(random: &mut Random) -> u32 {
+pub(crate) fn address(random: &mut Random) -> u32 {
     let near = random.below(16).wrapping_sub(8);
     match random.below(8) {
         0 => (DATA + DATA_LEN).wrapping_add(near),
@@ -121,6 +116,29 @@ pub(crate) struct Generator<'a> {
     words: Vec<u32>,
     /// Few registers make many dependences.
     registers: Vec<Reg>,
+    /// Holds the address of aligned data.
+    pub(crate) stack: Reg,
+    /// What is written by nothing that is random.
+    kept: Vec<Reg>,
+}
+
+impl<'a> Generator<'a> {
+    pub(crate) fn new(random: &'a mut Random, stack: Reg, kept: Vec<Reg>) -> Generator<'a> {
+        let mut generator = Generator {
+            random,
+            words: Vec::new(),
+            registers: Vec::new(),
+            stack,
+            kept,
+        };
+        generator.choose_registers();
+        generator
+    }
+
+    /// What was made.
+    pub(crate) fn words(self) -> Vec<u32> {
+        self.words
+    }
 }
 
 impl Generator<'_> {
@@ -128,7 +146,7 @@ impl Generator<'_> {
         self.words.push(encode(insn));
     }
 
-    fn choose_registers(&mut self) {
+    pub(crate) fn choose_registers(&mut self) {
         let count = 2 + self.random.below(8);
         self.registers = (0..count)
             .map(|_| Reg::from_field(self.random.below(32)))
@@ -150,7 +168,7 @@ impl Generator<'_> {
         loop {
             let reg = self.any();
             let spared = POINTERS.contains(&reg) && !self.random.one_in(8);
-            if reg != COUNTER && reg != STACK && !spared {
+            if !self.kept.contains(&reg) && !spared {
                 return reg;
             }
         }
@@ -260,14 +278,15 @@ impl Generator<'_> {
         }
     }
 
-    fn one(&mut self) {
-        match self.random.below(19) {
+    pub(crate) fn one(&mut self) {
+        match self.random.below(22) {
             0..=5 => self.simple(),
             6 | 7 => self.load(),
             8 | 9 => self.store(),
             10 | 11 => self.branch(),
             12 | 13 => self.neighbours(),
             14 => self.steps(),
+            15..=17 => self.kin(),
             _ => self.sequence(),
         }
     }

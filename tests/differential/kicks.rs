@@ -16,7 +16,11 @@ use std::thread;
 use std::time::Duration;
 
 /// Runs `f` while this thread is kicked again and again; `before` is called before each kick.
-fn while_kicked<T>(pause: Duration, before: impl Fn() + Send, f: impl FnOnce() -> T) -> T {
+pub(crate) fn while_kicked<T>(
+    pause: Duration,
+    before: impl Fn() + Send,
+    f: impl FnOnce() -> T,
+) -> T {
     let runner = Thread::current();
     let (done, waiting) = channel::<()>();
     thread::scope(|scope| {
@@ -83,7 +87,7 @@ fn run_until_stopped(placement: Placement, program: &Program, budget: Budget) ->
     let mut memory = new_memory(placement);
     let mut jit = Tested::new(&memory, ALL_CODE);
     let stop = Arc::new(AtomicBool::new(false));
-    jit.jit.stop_on(Arc::clone(&stop));
+    jit.stop_on(&stop);
     // On a slow machine it may be stopped before it begins.
     for _ in 0..100 {
         stop.store(false, Ordering::Release);

@@ -15,8 +15,10 @@ mod edges;
 mod generate;
 mod joined;
 mod kicks;
+mod kin;
 mod rewrites;
 mod tested;
+mod whole;
 
 use generate::{CODE, DATA, DATA_LEN, Program, Random};
 use rvjit::cpu::Cpu;

@@ -5,6 +5,8 @@ use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, EngineStats, Sample, Stop};
 use rvjit::jit::{self, HostBackend, Jit, JitConfig};
 use rvjit::memory::Memory;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// All code is translated before it is executed.
 pub(crate) const ALL_CODE: JitConfig = JitConfig {
@@ -24,8 +26,9 @@ const MANY_INSNS: u64 = 1000;
 /// A JIT that counts.
 #[derive(Debug)]
 pub(crate) struct Tested {
-    pub(crate) jit: Jit<HostBackend>,
+    jit: Jit<HostBackend>,
     config: JitConfig,
+    stop: Option<Arc<AtomicBool>>,
     /// Programs since the engine was made.
     programs: u32,
     runs: u64,
@@ -41,6 +44,7 @@ impl Tested {
         Tested {
             jit: jit::for_host(memory, config).expect("a JIT"),
             config,
+            stop: None,
             programs: 0,
             runs: 0,
             runs_in_code: 0,
@@ -61,7 +65,16 @@ impl Tested {
         if self.hot() > 0 && self.programs > 3 {
             self.programs = 0;
             self.jit = jit::for_host(memory, self.config).expect("a JIT");
+            if let Some(stop) = &self.stop {
+                self.jit.stop_on(Arc::clone(stop));
+            }
         }
+    }
+
+    /// What ends runs.
+    pub(crate) fn stop_on(&mut self, stop: &Arc<AtomicBool>) {
+        self.jit.stop_on(Arc::clone(stop));
+        self.stop = Some(Arc::clone(stop));
     }
 
     /// Guest instructions beside the host instructions they became.
