@@ -11,6 +11,7 @@ pub mod interp;
 pub mod jit;
 pub mod machine;
 pub mod memory;
+pub mod platform;
 pub mod report;
 pub mod rv32;
 pub mod sys;

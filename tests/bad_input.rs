@@ -108,7 +108,7 @@ fn damaged_programs() {
             word(0xffff_f000),
             "lies outside the file",
         ),
-        ("page 0", P_VADDR, word(0), "covers page 0"),
+        ("entry outside", P_VADDR, word(0), "not inside a segment"),
         ("wraps", P_VADDR, word(0xffff_ff00), "32-bit address space"),
         (
             "file size",

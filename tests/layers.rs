@@ -8,13 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right. Modules of one row do not use each other, except in the last.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 10] = [
     &["exit_status"],
     &["rv32", "asm", "sys"],
     &["cpu", "memory"],
     &["engine"],
     &["interp", "jit"],
-    &["elf", "syscall"],
+    &["elf"],
+    &["platform"],
+    &["syscall"],
     &["machine"],
     &["inspect", "report", "trace", "cli", "main"],
 ];

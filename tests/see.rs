@@ -377,7 +377,7 @@ fn damaged_files_are_no_panic() {
             bytes[at] = values[random(values.len())];
         }
         fs::write(&path, &bytes).unwrap();
-        let info = Info::of(&path, "damaged".to_owned());
+        let info = Info::of(&path, "damaged".to_owned(), None);
         let Ok(image) = Image::parse(bytes) else {
             assert!(!info.runs);
             refused += 1;

@@ -7,10 +7,12 @@ use super::info::InfoArgs;
 use super::observe::ObserveArgs;
 use crate::machine::EngineKind;
 use crate::memory::{PAGE_COUNT, PAGE_SIZE, Placement};
+use crate::platform::Platform;
 use crate::syscall::DirGrant;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +58,12 @@ pub(super) struct RunArgs {
     /// How often code is interpreted before it is translated
     #[arg(long, value_name = "N")]
     pub(super) hot: Option<u8>,
+    /// What the program takes its surroundings to be
+    #[arg(long, value_name = "PLATFORM", default_value = "auto")]
+    pub(super) platform: PlatformArg,
+    /// RAM of a bare machine, where not what its segments suggest (repeatable)
+    #[arg(long, value_name = "A..B", value_parser = parse_range)]
+    pub(super) ram: Vec<Range<u64>>,
     /// How translated code reaches the program's memory
     #[arg(long, value_name = "PLACEMENT", default_value = "auto")]
     pub(super) placement: PlacementArg,
@@ -109,6 +117,8 @@ impl RunArgs {
             stack: 8 << 20,
             code_cache: None,
             hot: None,
+            platform: PlatformArg(None),
+            ram: Vec::new(),
             placement: PlacementArg(None),
             argv0: None,
             env: Vec::new(),
@@ -180,6 +190,41 @@ impl ValueEnum for PlacementArg {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.0.map_or("auto", Placement::name)))
     }
+}
+
+/// `None` is "auto".
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlatformArg(pub(super) Option<Platform>);
+
+impl ValueEnum for PlatformArg {
+    fn value_variants<'a>() -> &'a [PlatformArg] {
+        &[
+            PlatformArg(None),
+            PlatformArg(Some(Platform::Newlib)),
+            PlatformArg(Some(Platform::Bare)),
+            PlatformArg(Some(Platform::Risc0)),
+            PlatformArg(Some(Platform::Sp1)),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.map_or("auto", Platform::name)))
+    }
+}
+
+/// `A..B`: addresses, decimal or hexadecimal, B excluded. Whether there can be such memory is looked at later.
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let bad = || "not a range: write A..B, as in 0x80000000..0x80100000".to_owned();
+    let number = |text: &str| {
+        let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        let (digits, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+        // "+5" would parse as a number.
+        let plain = digits.chars().all(|c| c.is_digit(radix));
+        plain.then(|| u64::from_str_radix(digits, radix).ok())?
+    };
+    let (start, end) = text.split_once("..").ok_or_else(bad)?;
+    let range = number(start).zip(number(end)).ok_or_else(bad)?;
+    Ok(range.0..range.1)
 }
 
 /// A number of guest pages.
@@ -279,6 +324,30 @@ mod tests {
         assert!(memory_pages("4G").is_err());
         assert!(memory_pages("0").is_err());
         assert!(stack_size("4G").is_err());
+    }
+
+    #[test]
+    fn ranges() {
+        let rows = [
+            ("0x80000000..0x80100000", Some((0x8000_0000, 0x8010_0000))),
+            ("0..4096", Some((0, 4096))),
+            ("0X10..0x100000000", Some((0x10, 1 << 32))),
+            ("4096..0", Some((4096, 0))),
+            ("", None),
+            ("..", None),
+            ("1", None),
+            ("1..", None),
+            ("0x..1", None),
+            ("+1..2", None),
+            ("-1..2", None),
+            ("1...2", None),
+            ("1..2..3", None),
+            ("0x10000000000000000..1", None),
+        ];
+        for (text, range) in rows {
+            let expected = range.map(|(start, end)| start..end);
+            assert_eq!(parse_range(text).ok(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! `rvjit disasm`: guest instructions, and the host code made for them, as text, JSON or an object file.
 
-use super::args::PlacementArg;
+use super::args::{PlacementArg, PlatformArg};
 use super::color::{ColorArg, Painter, Role};
 use super::output::{Output, refuse_program};
 use super::{Failure, print};
 use crate::elf::Image;
 use crate::inspect::functions::{Function, functions, in_range, named};
 use crate::inspect::listing::{FunctionListing, HostInsnListing, InsnListing, Listing, list};
-use crate::inspect::{memory_of, object};
+use crate::inspect::{loaded, object};
 use crate::jit::back::translate::Mode;
 use crate::jit::view::preview::{self, Host, translate_ahead};
 use crate::machine::MachineError;
-use crate::memory::{IDENTITY_LOWEST, Placement};
+use crate::memory::Placement;
 use crate::report::names::demangle;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -32,6 +32,9 @@ pub(super) struct DisasmArgs {
     /// The host that the code is for [default: this one]
     #[arg(long, value_name = "HOST")]
     pub(super) target: Option<HostArg>,
+    /// What the program takes its surroundings to be
+    #[arg(long, value_name = "PLATFORM", default_value = "auto")]
+    pub(super) platform: PlatformArg,
     /// How the code reaches the program's memory
     #[arg(long, value_name = "PLACEMENT", default_value = "auto")]
     pub(super) placement: PlacementArg,
@@ -86,14 +89,18 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
         status: error.status(),
     };
     let image = Image::open(&args.program).map_err(|error| machine(error.into()))?;
-    let mut memory = memory_of(&image).map_err(|error| machine(error.into()))?;
-    let all = functions(&image, &mut memory);
+    let mut loaded = loaded(&image, args.platform.0, 1).map_err(machine)?;
+    let placements = loaded.placements(&image);
+    let memory = &mut loaded.memory;
+    let all = functions(&image, memory);
     let chosen = choose(args, &image, &all)?;
     let made = if translates {
-        let placement = placement(args.placement.0, &image);
+        // The one that a run would begin with.
+        let best = placements.first().copied().unwrap_or(Placement::Paged);
+        let placement = args.placement.0.unwrap_or(best);
         let ranges: Vec<Range<u32>> = chosen.iter().map(|f| f.range.clone()).collect();
         let options = preview::options(placement);
-        let ahead = translate_ahead(host(args)?, options, Mode::default(), &mut memory, &ranges);
+        let ahead = translate_ahead(host(args)?, options, Mode::default(), memory, &ranges);
         Some((ahead, placement))
     } else {
         None
@@ -106,7 +113,7 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
         }
     }
     let code = made.as_ref().map(|(ahead, placement)| (ahead, *placement));
-    let mut listing = list(name, &image, &mut memory, &chosen, code);
+    let mut listing = list(name, &image, memory, &chosen, code);
     if !args.ops {
         listing.leave_out_ops();
     }
@@ -141,15 +148,6 @@ fn choose(args: &DisasmArgs, image: &Image, all: &[Function]) -> Result<Vec<Func
 fn host(args: &DisasmArgs) -> Result<Host, Failure> {
     let own = || Host::own().ok_or_else(|| Failure::own("this host has no JIT: write --target"));
     args.target.map_or_else(own, |host| Ok(host.0))
-}
-
-/// The placement that a run would begin with.
-fn placement(arg: Option<Placement>, image: &Image) -> Placement {
-    let best = match image.lowest_address() {
-        IDENTITY_LOWEST.. => Placement::Identity,
-        _ => Placement::Window,
-    };
-    arg.unwrap_or(best)
 }
 
 fn show(out: &mut dyn Write, painter: Painter, listing: &Listing, jit: bool) -> io::Result<()> {

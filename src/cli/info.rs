@@ -1,5 +1,6 @@
 //! `rvjit info`: whether a program will run, and if not why, as text or JSON.
 
+use super::args::PlatformArg;
 use super::color::{ColorArg, Painter, Role};
 use super::{Failure, print};
 use crate::inspect::info::{CallInfo, Foreign, ImageInfo, Info};
@@ -18,6 +19,9 @@ pub(super) struct InfoArgs {
     /// Writes JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// What the program takes its surroundings to be
+    #[arg(long, value_name = "PLATFORM", default_value = "auto")]
+    pub(super) platform: PlatformArg,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorArg,
@@ -28,7 +32,7 @@ pub(super) struct InfoArgs {
 
 pub(super) fn info(args: &InfoArgs) -> Result<u8, Failure> {
     let name = args.program.display().to_string();
-    let info = Info::of(&args.program, name);
+    let info = Info::of(&args.program, name, args.platform.0);
     if args.json {
         print(|mut out| {
             serde_json::to_writer_pretty(&mut out, &info)?;
@@ -75,6 +79,11 @@ fn write_text(t: &mut String, painter: Painter, info: &Info) -> std::fmt::Result
 }
 
 fn write_image(t: &mut String, painter: Painter, image: &ImageInfo) -> std::fmt::Result {
+    let reasons = match image.platform_reasons.is_empty() {
+        true => "nothing speaks for another".to_owned(),
+        false => image.platform_reasons.join("; "),
+    };
+    writeln!(t, "  platform       {}: {reasons}", image.platform)?;
     writeln!(t, "  libc           {}", image.libc)?;
     let interfaces = match image.interfaces.is_empty() {
         true => "none that a scan finds".to_owned(),

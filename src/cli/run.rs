@@ -156,6 +156,8 @@ fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
     };
     let config = MachineConfig {
         engine: args.engine.0,
+        platform: args.platform.0,
+        ram: args.ram,
         placement: args.placement.0,
         memory_pages: args.memory.0,
         stack_size: args.stack,

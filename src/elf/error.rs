@@ -55,9 +55,7 @@ pub enum ElfError {
     Wraps(u32),
     /// The segment at this address has bytes outside the file.
     OutsideFile(u32),
-    /// The segment at this address covers page 0.
-    NullPage(u32),
-    /// The entry is not inside an executable segment.
+    /// The entry is not inside a segment.
     Entry(u32),
     /// The entry is not a multiple of 4.
     MisalignedEntry(u32),
@@ -120,15 +118,8 @@ impl fmt::Display for ElfError {
                 f,
                 "cut off or damaged: the segment at {addr:#010x} lies outside the file"
             ),
-            ElfError::NullPage(addr) => write!(
-                f,
-                "the segment at {addr:#010x} covers page 0, which is never mapped; link it higher"
-            ),
             ElfError::Entry(entry) => {
-                write!(
-                    f,
-                    "the entry {entry:#010x} is not inside an executable segment"
-                )
+                write!(f, "the entry {entry:#010x} is not inside a segment")
             }
             ElfError::MisalignedEntry(entry) => {
                 write!(f, "the entry {entry:#010x} is not a multiple of 4")

@@ -24,11 +24,37 @@ pub struct Layout {
     pub heap: Range<u32>,
 }
 
+/// What memory a program gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Bytes of stack.
+    pub stack_size: u32,
+    /// The RAM of a machine: apart, by address. `None`: segments with their permissions, and a stack.
+    pub ram: Option<Vec<Range<u64>>>,
+}
+
+impl Plan {
+    /// The lowest address that there is memory at.
+    #[must_use]
+    pub fn lowest_address(&self, image: &Image) -> u32 {
+        let segments = image.segments.iter();
+        let copies = segments.clone().filter_map(Segment::copy);
+        let ram = self.ram.iter().flatten().cloned();
+        let flat = ram.chain(copies.filter(|_| self.ram.is_some()));
+        let lowest = flat.map(|range| range.start).min().unwrap_or(u64::MAX);
+        let segments = segments.map(|s| s.vaddr).min().unwrap_or(0);
+        segments.min(u32::try_from(lowest).unwrap_or(u32::MAX))
+    }
+}
+
 /// Maps a program and its stack, and fills in its data.
 ///
 /// # Errors
 /// When there is no room, or what memory refuses.
-pub fn load(image: &Image, memory: &mut Memory, stack_size: u32) -> Result<Layout, LoadError> {
+pub fn load(image: &Image, memory: &mut Memory, plan: &Plan) -> Result<Layout, LoadError> {
+    if let Some(ram) = &plan.ram {
+        return super::flat::load(image, memory, ram, plan.stack_size);
+    }
     let mut taken = Vec::new();
     for segment in &image.segments {
         taken.push(pages(segment.vaddr.into(), segment.end()));
@@ -36,14 +62,11 @@ pub fn load(image: &Image, memory: &mut Memory, stack_size: u32) -> Result<Layou
             memory.map(segment.vaddr, segment.memsz.into(), permissions)?;
         }
     }
-    if image.is_bare_metal() {
-        taken.extend(map_load_addresses(image, memory)?);
-        taken.extend(map_ram(image, memory)?);
-    }
     for segment in image.segments.iter().filter(|s| s.permissions.is_some()) {
         poke(memory, segment.vaddr, image.data(segment))?;
     }
-    let stack = place_stack(&taken, stack_size).ok_or(LoadError::NoRoomForStack(stack_size))?;
+    let stack =
+        place_stack(&taken, plan.stack_size).ok_or(LoadError::NoRoomForStack(plan.stack_size))?;
     memory.map(
         stack.start,
         u64::from(stack.end - stack.start),
@@ -52,67 +75,22 @@ pub fn load(image: &Image, memory: &mut Memory, stack_size: u32) -> Result<Layou
     // With its guard pages.
     let page = u64::from(PAGE_SIZE);
     taken.push(u64::from(stack.start) - page..u64::from(stack.end) + page);
-    let heap = place_heap(image, &taken);
+    let heap = place_heap(image, &taken, false);
     Ok(Layout { stack, heap })
 }
 
 /// Rounds outwards to whole pages.
-fn pages(start: u64, end: u64) -> Range<u64> {
+pub(super) fn pages(start: u64, end: u64) -> Range<u64> {
     let page = u64::from(PAGE_SIZE);
     start / page * page..end.next_multiple_of(page)
 }
 
-fn poke(memory: &mut Memory, addr: u32, data: &[u8]) -> Result<(), LoadError> {
+pub(super) fn poke(memory: &mut Memory, addr: u32, data: &[u8]) -> Result<(), LoadError> {
     memory.poke(addr, data).map_err(LoadError::TooBig)
 }
 
-/// A bare-metal image's start-up code copies initialised data from where it would be in ROM. Where ROM would cover
-/// pages of a segment, the segment wins.
-fn map_load_addresses(image: &Image, memory: &mut Memory) -> Result<Vec<Range<u64>>, LoadError> {
-    let mut taken = Vec::new();
-    for segment in &image.segments {
-        let data = image.data(segment);
-        let end = u64::from(segment.paddr) + data.len() as u64;
-        let moved = segment.paddr != segment.vaddr && !data.is_empty();
-        if !moved || segment.paddr < PAGE_SIZE || end > 1 << 32 {
-            continue;
-        }
-        let rom = u64::from(segment.paddr)..end;
-        // Segments are apart, and by address: of those that begin below, the last ends highest.
-        let below = image
-            .segments
-            .partition_point(|s| u64::from(s.vaddr) < rom.end);
-        let nearest = image.segments[..below].last();
-        if nearest.is_some_and(|s| rom.start < s.end()) {
-            continue;
-        }
-        memory.map(segment.paddr, data.len() as u64, Permissions::R)?;
-        poke(memory, segment.paddr, data)?;
-        taken.push(pages(rom.start, rom.end));
-    }
-    Ok(taken)
-}
-
-/// picolibc's `__stack` is the end of RAM: what lies between it and the data below it is heap and stack.
-fn map_ram(image: &Image, memory: &mut Memory) -> Result<Option<Range<u64>>, LoadError> {
-    let Some(top) = image.special.stack else {
-        return Ok(None);
-    };
-    let below = image.segments.iter().filter(|s| s.vaddr <= top);
-    let Some(start) = below.map(Segment::end).max() else {
-        return Ok(None);
-    };
-    match u32::try_from(start) {
-        Ok(first) if first < top => {
-            memory.map(first, u64::from(top - first), Permissions::RW)?;
-            Ok(Some(pages(start, top.into())))
-        }
-        _ => Ok(None),
-    }
-}
-
 /// The highest place for a stack of `size` bytes, rounded up to pages, and its guards.
-fn place_stack(taken: &[Range<u64>], size: u32) -> Option<Range<u32>> {
+pub(super) fn place_stack(taken: &[Range<u64>], size: u32) -> Option<Range<u32>> {
     let page = u64::from(PAGE_SIZE);
     let need = u64::from(size.max(1)).next_multiple_of(page) + 2 * page;
     let mut taken = taken.to_vec();
@@ -134,7 +112,7 @@ fn place_stack(taken: &[Range<u64>], size: u32) -> Option<Range<u32>> {
     Some(start..u32::try_from(end - page).ok()?)
 }
 
-fn place_heap(image: &Image, taken: &[Range<u64>]) -> Range<u32> {
+pub(super) fn place_heap(image: &Image, taken: &[Range<u64>], all_writable: bool) -> Range<u32> {
     let symbol = image.special.end.map(u64::from);
     let near = |s: &&Segment| {
         symbol.is_some_and(|end| u64::from(s.vaddr) <= end && end <= s.end() + END_SLACK)
@@ -156,7 +134,7 @@ fn place_heap(image: &Image, taken: &[Range<u64>]) -> Range<u32> {
     // The page that `start` is in may be the segment's own; what follows it must be free. A first break does not make it
     // writable.
     let own = pages(base.vaddr.into(), base.end()).end;
-    let start = if writable(&base) {
+    let start = if all_writable || writable(&base) {
         start
     } else {
         start.max(own)

@@ -1,23 +1,24 @@
 //! ELF files: what is in one, whether it can be run, and how it comes into guest memory.
 //!
 //! The headers are read with goblin, and every number in them is checked here: a file that [`Image::parse`] accepts
-//! has segments that lie inside the file, inside the guest's 4 GiB, apart from each other and off page 0, and an entry
-//! in one of them that is executable. No input may panic or allocate more than a few times its own size.
+//! has segments that lie inside the file, inside the guest's 4 GiB and apart from each other, and an entry in one of
+//! them. No input may panic or allocate more than a few times its own size.
 
 mod error;
 mod file;
+mod flat;
 mod layout;
 mod sections;
 mod stack;
 mod symbols;
 
 pub use error::{ElfError, LoadError};
-pub use layout::{Layout, load};
+pub use layout::{Layout, Plan, load};
 pub use sections::{Section, sections};
 pub use stack::initial_stack;
 pub use symbols::{Symbol, SymbolKind, Symbols};
 
-use crate::memory::{PAGE_SIZE, Permissions};
+use crate::memory::Permissions;
 use file::FileBytes;
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::{
@@ -68,6 +69,15 @@ impl Segment {
     #[must_use]
     pub fn contains(&self, addr: u32) -> bool {
         self.vaddr <= addr && u64::from(addr) < self.end()
+    }
+
+    /// Where the machine of a bare-metal image has the data before its start-up code copies it; `None` where that is
+    /// the segment itself. Linkers that know no load addresses write 0.
+    #[must_use]
+    pub fn copy(&self) -> Option<Range<u64>> {
+        let moved = self.paddr != self.vaddr && self.paddr != 0 && !self.data.is_empty();
+        let end = u64::from(self.paddr) + self.data.len() as u64;
+        (moved && end <= 1 << 32).then(|| self.paddr.into()..end)
     }
 
     fn executable(&self) -> bool {
@@ -166,7 +176,7 @@ impl Image {
         let segments = parse_segments(bytes, &program_headers)?;
         // Checked by `parse_header`: the class is 32 bits.
         let entry = u32::try_from(header.e_entry).map_err(|_| ElfError::Entry(u32::MAX))?;
-        if !segments.iter().any(|s| s.executable() && s.contains(entry)) {
+        if !segments.iter().any(|s| s.contains(entry)) {
             return Err(ElfError::Entry(entry));
         }
         if !entry.is_multiple_of(4) {
@@ -235,24 +245,13 @@ impl Image {
         segment.executable().then(|| self.symbols().code_at(addr))?
     }
 
-    /// Whether the program takes itself to be alone on the machine, by the symbols it has: it then may write machine
-    /// CSRs, and its data is loaded at its physical addresses too.
+    /// The word at an address, a multiple of 4, as the file has it; `None` outside the segments.
     #[must_use]
-    pub fn is_bare_metal(&self) -> bool {
-        let special = &self.special;
-        special.tohost.is_some() || special.stack.is_some() || special.sys_semihost.is_some()
-    }
-
-    /// The lowest address that the program needs.
-    #[must_use]
-    pub fn lowest_address(&self) -> u32 {
-        let physical = self
-            .segments
-            .iter()
-            .filter(|s| self.is_bare_metal() && !s.data.is_empty() && s.paddr >= PAGE_SIZE)
-            .map(|s| s.paddr);
-        let virtual_ = self.segments.iter().map(|s| s.vaddr);
-        virtual_.chain(physical).min().unwrap_or(0)
+    pub fn word(&self, addr: u32) -> Option<u32> {
+        let segment = self.segment_at(addr)?;
+        let offset = usize::try_from(addr - segment.vaddr).ok()?;
+        let bytes = self.data(segment).get(offset..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
     }
 }
 
@@ -387,9 +386,6 @@ fn parse_segment(bytes: &[u8], header: &ProgramHeader) -> Result<Option<Segment>
     }
     if u64::from(vaddr) + u64::from(memsz) > 1 << 32 {
         return Err(ElfError::Wraps(vaddr));
-    }
-    if vaddr < PAGE_SIZE {
-        return Err(ElfError::NullPage(vaddr));
     }
     let data = if header.p_filesz == 0 {
         0..0

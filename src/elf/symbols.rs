@@ -5,8 +5,8 @@
 use super::SpecialSymbols;
 use super::sections::{data, headers};
 use goblin::elf::header::Header;
-use goblin::elf::section_header::SHT_SYMTAB;
-use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT};
+use goblin::elf::section_header::{SHN_ABS, SHT_SYMTAB};
+use goblin::elf::sym::{STB_LOCAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
 use std::ops::Range;
 
 const SYMBOL_SIZE: usize = 16;
@@ -95,6 +95,7 @@ struct Entry {
     value: u32,
     size: u32,
     kind: u8,
+    global: bool,
     section: u16,
 }
 
@@ -123,6 +124,7 @@ impl Entry {
             value: u32::from_le_bytes([v0, v1, v2, v3]),
             size: u32::from_le_bytes([s0, s1, s2, s3]),
             kind: info & 0xf,
+            global: info >> 4 != STB_LOCAL,
             section: u16::from_le_bytes([x0, x1]),
         }
     }
@@ -160,7 +162,10 @@ impl Tables {
         let mut special = SpecialSymbols::default();
         let mut plain_end = None;
         for (symbol, name) in self.walk(bytes, LONGEST_SPECIAL) {
+            // A local variable may have any name.
+            let means_it = symbol.global || u32::from(symbol.section) == SHN_ABS;
             let place = match name {
+                b"tohost" if !means_it || symbol.kind == STT_FUNC => continue,
                 b"tohost" => &mut special.tohost,
                 b"begin_signature" => &mut special.begin_signature,
                 b"end_signature" => &mut special.end_signature,

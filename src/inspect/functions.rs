@@ -1,8 +1,8 @@
 //! The functions of a program: by its symbols, and where it has none, by what a scan from the entry calls.
 
-use super::scan::Scan;
 use crate::elf::{Image, Section, Segment, Symbol, SymbolKind, sections};
 use crate::memory::{Memory, Permissions};
+use crate::platform::scan::Scan;
 use crate::report::names::demangle;
 use std::fmt;
 use std::ops::Range;
@@ -62,7 +62,7 @@ fn aligned(start: u32, end: u64) -> Option<Range<u32>> {
 #[must_use]
 pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
     let mut scan = Scan::default();
-    scan.follow(memory, image.entry);
+    scan.follow(&mut |pc| memory.fetch(pc).ok(), image.entry);
     let mut found = Vec::new();
     for range in code_ranges(image) {
         by_symbols(image, &scan, &range, &mut found);

@@ -4,11 +4,12 @@
 
 use super::attributes;
 use super::functions::functions;
-use super::loaded;
-use super::scan::Scan;
+use super::{Loaded, loaded};
 use crate::elf::{ElfError, Image, sections};
 use crate::exit_status::{CANNOT_RUN, NOT_FOUND};
-use crate::memory::{IDENTITY_LOWEST, Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
+use crate::memory::{Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
+use crate::platform::Platform;
+use crate::platform::scan::Scan;
 use crate::report::names::symbol_offset;
 use crate::syscall::{semihosting, strace};
 use serde::Serialize;
@@ -44,6 +45,10 @@ pub struct Info {
 /// What is known about a program that can be loaded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImageInfo {
+    /// What it takes its surroundings to be: the name of a platform.
+    pub platform: &'static str,
+    /// What speaks for that; empty where nothing speaks for another one.
+    pub platform_reasons: Vec<String>,
     /// Address of the first instruction.
     pub entry: u32,
     /// Loadable segments.
@@ -124,9 +129,9 @@ pub struct CallInfo {
 impl Info {
     /// Looks at a file.
     #[must_use]
-    pub fn of(path: &Path, program: String) -> Info {
+    pub fn of(path: &Path, program: String, wanted: Option<Platform>) -> Info {
         match Image::open(path) {
-            Ok(image) => of_image(&image, program),
+            Ok(image) => of_image(&image, program, wanted),
             Err(error) => {
                 // A file that is refused may still say what it was built for.
                 let bytes = match &error {
@@ -184,15 +189,14 @@ const SUPPORTED: [&str; 9] = [
     "zihintntl",
 ];
 
-fn of_image(image: &Image, program: String) -> Info {
+fn of_image(image: &Image, program: String, wanted: Option<Platform>) -> Info {
     let mut problems = Vec::new();
-    let suitable = placements(image);
     let mut details = None;
-    match loaded(image, 8 << 20) {
+    match loaded(image, wanted, 8 << 20) {
         Err(error) => problems.push(error.to_string()),
-        Ok(mut memory) => {
-            problems.extend(too_large(&memory));
-            let found = details_of(image, &mut memory, suitable);
+        Ok(mut loaded) => {
+            problems.extend(too_large(&loaded.memory));
+            let found = details_of(image, &mut loaded);
             let reached: Vec<&Foreign> = found.foreign.iter().filter(|f| f.from_entry).collect();
             if let Some(first) = reached.first() {
                 let place = first.symbol.as_deref().unwrap_or("no function");
@@ -230,20 +234,16 @@ fn too_large(memory: &Memory) -> Option<String> {
     })
 }
 
-fn placements(image: &Image) -> Vec<&'static str> {
-    let identity = image.lowest_address() >= IDENTITY_LOWEST;
-    let all = [Placement::Identity, Placement::Window, Placement::Paged];
-    let suits = |p: &Placement| *p != Placement::Identity || identity;
-    all.into_iter().filter(suits).map(Placement::name).collect()
-}
-
-fn details_of(image: &Image, memory: &mut Memory, placements: Vec<&'static str>) -> ImageInfo {
+fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
+    let placements = loaded.placements(image).into_iter().map(Placement::name);
+    let placements = placements.collect();
+    let memory = &mut loaded.memory;
     let mut scan = Scan::default();
-    scan.follow(memory, image.entry);
+    scan.follow(&mut |pc| memory.fetch(pc).ok(), image.entry);
     let from_entry: BTreeSet<u32> = scan.foreign.keys().copied().collect();
     let functions = functions(image, memory);
     for function in &functions {
-        scan.follow(memory, function.range.start);
+        scan.follow(&mut |pc| memory.fetch(pc).ok(), function.range.start);
     }
     let foreign = scan.foreign.iter().map(|(&address, &word)| Foreign {
         address,
@@ -261,7 +261,10 @@ fn details_of(image: &Image, memory: &mut Memory, placements: Vec<&'static str>)
         };
         sites.iter().map(call).collect::<Vec<_>>()
     };
+    let reasons = loaded.decision.reasons.iter();
     ImageInfo {
+        platform: loaded.decision.platform.name(),
+        platform_reasons: reasons.map(ToString::to_string).collect(),
         entry: image.entry,
         segments: segments(image),
         memory: memory_info(image, placements),
@@ -272,7 +275,7 @@ fn details_of(image: &Image, memory: &mut Memory, placements: Vec<&'static str>)
         foreign: foreign.collect(),
         syscalls: calls(&scan.ecalls, strace::name),
         semihosting: calls(&scan.semihosting, semihosting::name),
-        csrs: scan.csrs.iter().copied().collect(),
+        csrs: scan.csrs.keys().copied().collect(),
     }
 }
 

@@ -4,10 +4,10 @@
 //! are numbers, `schema` changes when a field changes its meaning.
 
 use super::functions::Function;
-use super::scan::Known;
 use crate::elf::Image;
 use crate::jit::view::preview::{self, Ahead, HostInsn};
 use crate::memory::{Memory, Placement};
+use crate::platform::scan::Known;
 use crate::report::names::{demangle, symbol_offset};
 use crate::rv32::{Insn, Reg, decode, disassemble_word};
 use serde::Serialize;

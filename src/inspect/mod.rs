@@ -8,21 +8,44 @@ pub mod functions;
 pub mod info;
 pub mod listing;
 pub mod object;
-pub mod scan;
 
-use crate::elf::{Image, LoadError, load};
-use crate::memory::{Memory, MemoryConfig, PAGE_COUNT, PAGE_SIZE, PAGED_MOST_PAGES, Placement};
+use crate::elf::{Image, Plan, load};
+use crate::machine::MachineError;
+use crate::memory::{
+    IDENTITY_LOWEST, Memory, MemoryConfig, PAGE_COUNT, PAGE_SIZE, PAGED_MOST_PAGES, Placement,
+};
+use crate::platform::{Decision, Platform, decide, plan};
 
 /// A program's memory before its first instruction, only to be read.
 ///
 /// # Errors
 /// When there is no room for the program, or the host has no memory for it.
-pub fn memory_of(image: &Image) -> Result<Memory, LoadError> {
-    loaded(image, 1)
+pub fn memory_of(image: &Image) -> Result<Memory, MachineError> {
+    loaded(image, None, 1).map(|loaded| loaded.memory)
 }
 
-/// The same with a stack of this size.
-fn loaded(image: &Image, stack_size: u32) -> Result<Memory, LoadError> {
+/// A program as a run has it before its first instruction.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it takes its surroundings to be.
+    pub decision: Decision,
+    /// What memory it gets.
+    pub plan: Plan,
+    /// Its memory, only to be read.
+    pub memory: Memory,
+}
+
+/// Loads a program with a stack of this size, on the platform that is wanted.
+///
+/// # Errors
+/// As those of [`crate::machine::Machine::new`].
+pub fn loaded(
+    image: &Image,
+    wanted: Option<Platform>,
+    stack_size: u32,
+) -> Result<Loaded, MachineError> {
+    let decision = decide(image, wanted)?;
+    let plan = plan(image, decision.platform, &[], stack_size)?;
     let limit_pages = most_pages(image);
     let placement = match limit_pages {
         ..=PAGED_MOST_PAGES => Placement::Paged,
@@ -33,8 +56,23 @@ fn loaded(image: &Image, stack_size: u32) -> Result<Memory, LoadError> {
         limit_pages,
         strict_align: false,
     })?;
-    load(image, &mut memory, stack_size)?;
-    Ok(memory)
+    load(image, &mut memory, &plan)?;
+    Ok(Loaded {
+        decision,
+        plan,
+        memory,
+    })
+}
+
+impl Loaded {
+    /// The placements that suit, best first.
+    #[must_use]
+    pub fn placements(&self, image: &Image) -> Vec<Placement> {
+        let identity = self.plan.lowest_address(image) >= IDENTITY_LOWEST;
+        let all = [Placement::Identity, Placement::Window, Placement::Paged];
+        let suits = |p: &Placement| *p != Placement::Identity || identity;
+        all.into_iter().filter(suits).collect()
+    }
 }
 
 /// Enough pages for all that is in the file, twice if it is loaded at its physical addresses too; of a file whose

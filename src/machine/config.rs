@@ -1,6 +1,6 @@
 //! What a machine is made with, and the choices that are left to us: engine and placement.
 
-use crate::elf::{ElfError, Image, LoadError};
+use crate::elf::{ElfError, Image, LoadError, Plan};
 use crate::engine::Engine;
 use crate::exit_status;
 use crate::interp::Interpreter;
@@ -9,10 +9,12 @@ use crate::jit;
 use crate::memory::{
     IDENTITY_LOWEST, Memory, MemoryConfig, MemoryError, PAGED_MOST_PAGES, Placement,
 };
+use crate::platform::{Decision, Platform, PlatformError, RamError, decide, plan};
 use crate::syscall::abi::StatLayout;
 use crate::syscall::{DirGrant, Stream, SyscallError};
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -49,6 +51,10 @@ pub const JIT_AVAILABLE: bool = cfg!(any(target_arch = "aarch64", target_arch = 
 pub struct MachineConfig {
     /// Which engine.
     pub engine: EngineKind,
+    /// What the program takes its surroundings to be; `None` decides by its file.
+    pub platform: Option<Platform>,
+    /// The RAM of a machine, as ranges of guest addresses; empty: what the platform has.
+    pub ram: Vec<Range<u64>>,
     /// How emitted code reaches memory; `None` chooses the fastest that works.
     pub placement: Option<Placement>,
     /// The most pages of 4 KiB that the guest may touch.
@@ -89,6 +95,8 @@ impl Default for MachineConfig {
     fn default() -> MachineConfig {
         MachineConfig {
             engine: EngineKind::Auto,
+            platform: None,
+            ram: Vec::new(),
             placement: None,
             memory_pages: MemoryConfig::default().limit_pages,
             stack_size: 8 << 20,
@@ -114,6 +122,10 @@ impl Default for MachineConfig {
 pub enum MachineError {
     /// The file is no program that can be run.
     Elf(ElfError),
+    /// The program cannot have the platform that was asked for.
+    Platform(PlatformError),
+    /// Its RAM cannot be as it was asked for.
+    Ram(RamError),
     /// The program cannot be brought into memory.
     Load(LoadError),
     /// The host refuses the memory, or it cannot be as asked for.
@@ -137,7 +149,9 @@ impl MachineError {
         match self {
             MachineError::Elf(ElfError::NotFound) => exit_status::NOT_FOUND,
             MachineError::Elf(_) => exit_status::CANNOT_RUN,
-            MachineError::Load(_)
+            MachineError::Platform(_)
+            | MachineError::Ram(_)
+            | MachineError::Load(_)
             | MachineError::Memory(_)
             | MachineError::Syscalls(_)
             | MachineError::NoJit
@@ -152,6 +166,8 @@ impl fmt::Display for MachineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MachineError::Elf(source) => write!(f, "{source}"),
+            MachineError::Platform(source) => write!(f, "{source}"),
+            MachineError::Ram(source) => write!(f, "{source}"),
             MachineError::Load(source) => write!(f, "{source}"),
             MachineError::Memory(source) => write!(f, "{source}"),
             MachineError::Syscalls(source) => write!(f, "{source}"),
@@ -176,6 +192,18 @@ impl std::error::Error for MachineError {}
 impl From<ElfError> for MachineError {
     fn from(source: ElfError) -> MachineError {
         MachineError::Elf(source)
+    }
+}
+
+impl From<PlatformError> for MachineError {
+    fn from(source: PlatformError) -> MachineError {
+        MachineError::Platform(source)
+    }
+}
+
+impl From<RamError> for MachineError {
+    fn from(source: RamError) -> MachineError {
+        MachineError::Ram(source)
     }
 }
 
@@ -237,8 +265,19 @@ fn make_jit(_: &MachineConfig, _: &Memory) -> Result<Box<dyn Engine>, MachineErr
     Err(MachineError::NoJit)
 }
 
+/// What the program takes its surroundings to be, and the memory that follows from it.
+pub(super) fn platform(
+    config: &MachineConfig,
+    image: &Image,
+) -> Result<(Decision, Plan), MachineError> {
+    let decision = decide(image, config.platform)?;
+    let plan = plan(image, decision.platform, &config.ram, config.stack_size)?;
+    Ok((decision, plan))
+}
+
 /// Memory of the placement asked for, or of the first that works.
-pub(super) fn make_memory(config: &MachineConfig, image: &Image) -> Result<Memory, MachineError> {
+/// `lowest` is the lowest address that it has.
+pub(super) fn make_memory(config: &MachineConfig, lowest: u32) -> Result<Memory, MachineError> {
     let memory = |placement| {
         Memory::new(MemoryConfig {
             placement,
@@ -253,7 +292,7 @@ pub(super) fn make_memory(config: &MachineConfig, image: &Image) -> Result<Memor
         return Ok(memory(placement)?);
     }
     let mut refused = None;
-    for placement in placements(config, image) {
+    for placement in placements(config, lowest) {
         match memory(placement) {
             Ok(memory) => return Ok(memory),
             Err(error) => {
@@ -270,7 +309,7 @@ pub(super) fn make_memory(config: &MachineConfig, image: &Image) -> Result<Memor
 }
 
 /// The placements that suit, best first.
-fn placements(config: &MachineConfig, image: &Image) -> Vec<Placement> {
+fn placements(config: &MachineConfig, lowest: u32) -> Vec<Placement> {
     if config.strict_align {
         return vec![Placement::Paged];
     }
@@ -279,6 +318,6 @@ fn placements(config: &MachineConfig, image: &Image) -> Vec<Placement> {
     }
     let mut suitable = Placement::ALL.to_vec();
     suitable.reverse();
-    suitable.retain(|&p| p != Placement::Identity || image.lowest_address() >= IDENTITY_LOWEST);
+    suitable.retain(|&p| p != Placement::Identity || lowest >= IDENTITY_LOWEST);
     suitable
 }

@@ -17,6 +17,7 @@ use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
+use crate::platform::{Decision, Platform};
 use crate::syscall::semihosting::is_semihosting_call;
 use crate::syscall::{Outcome, SyscallConfig, Syscalls};
 use alarm::Alarm;
@@ -41,6 +42,7 @@ const ARGUMENT_REGISTERS: usize = 8;
 /// One program, ready to run.
 pub struct Machine {
     image: Image,
+    decision: Decision,
     layout: Layout,
     cpu: Cpu,
     memory: Memory,
@@ -101,16 +103,19 @@ impl Machine {
     /// # Errors
     /// What does not fit, or what the host refuses.
     pub fn new(image: Image, config: MachineConfig) -> Result<Machine, MachineError> {
-        let mut memory = config::make_memory(&config, &image)?;
-        let layout = load(&image, &mut memory, config.stack_size)?;
+        let (decision, plan) = config::platform(&config, &image)?;
+        let mut memory = config::make_memory(&config, plan.lowest_address(&image))?;
+        let layout = load(&image, &mut memory, &plan)?;
         let sp = initial_stack(&mut memory, &layout, image.entry, &config.args, &config.env)?;
         let mut cpu = Cpu {
             pc: image.entry,
             ..Cpu::default()
         };
         cpu.x[SP] = sp;
-        cpu.csr.enabled = image.is_bare_metal();
-        memory.set_watch(image.special.tohost);
+        cpu.csr.enabled = decision.platform == Platform::Bare;
+        if decision.platform == Platform::Bare {
+            memory.set_watch(image.special.tohost);
+        }
         let engine = config::make_engine(&config, &memory)?;
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         let pages = |bytes: u32| bytes.div_ceil(PAGE_SIZE);
@@ -118,6 +123,7 @@ impl Machine {
         let syscalls = Syscalls::new(SyscallConfig {
             dirs: config.dirs,
             args: config.args.iter().map(text).collect(),
+            heap_is_ram: decision.platform.is_flat(),
             heap_start: layout.heap.start,
             heap_limit: layout.heap.end,
             other_pages: own_pages.fold(STACK_PAGES, u32::saturating_add),
@@ -132,6 +138,7 @@ impl Machine {
         let alarm = config.timeout.map(alarm).transpose();
         Ok(Machine {
             image,
+            decision,
             layout,
             cpu,
             memory,
@@ -306,6 +313,12 @@ impl Machine {
     #[must_use]
     pub fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// What the program takes its surroundings to be, and why that was decided.
+    #[must_use]
+    pub fn platform(&self) -> &Decision {
+        &self.decision
     }
 
     /// Where the program's parts are.

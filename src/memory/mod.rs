@@ -85,7 +85,7 @@ impl Memory {
         permissions: Permissions,
     ) -> Result<(), MemoryError> {
         let end = u64::from(start) + len;
-        if len == 0 || end > 1 << 32 || start < PAGE_SIZE {
+        if len == 0 || end > 1 << 32 {
             return Err(MemoryError::BadRange { start, len });
         }
         let first = start >> PAGE_SHIFT;

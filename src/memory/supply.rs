@@ -6,7 +6,7 @@
 //! pieces that the host's number of mappings is in sight: then in larger and larger pieces, and what was not touched of
 //! them is taken back when the limit is reached.
 //!
-//! Invariants: page 0 is never mapped; never more than the limit's pages are `RESIDENT`.
+//! Invariant: never more than the limit's pages are `RESIDENT`.
 
 use super::table::{EXECUTE, MAPPED, READ, RESIDENT, Table, WRITE};
 use super::{
@@ -158,7 +158,8 @@ impl Supply {
 
     /// Pieces that begin in this run.
     fn pieces_from(&self, first: u32, pages: u32) -> u32 {
-        let begins = |&page: &u32| self.is_resident(page) && !self.is_resident(page - 1);
+        let begins =
+            |&page: &u32| self.is_resident(page) && !self.is_resident(page.wrapping_sub(1));
         count((first..first + pages).filter(begins))
     }
 
@@ -291,7 +292,8 @@ impl Supply {
             .map_err(|_| FaultKind::OutOfPages)?;
         self.resident += pages;
         self.exact &= pages == 1;
-        let neighbours = [first - 1, first + pages].map(|page| u32::from(self.is_resident(page)));
+        let neighbours =
+            [first.wrapping_sub(1), first + pages].map(|page| u32::from(self.is_resident(page)));
         self.pieces = (self.pieces + 1).saturating_sub(neighbours[0] + neighbours[1]);
         Ok(())
     }

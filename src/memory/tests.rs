@@ -118,3 +118,19 @@ fn stores_to_code_that_nobody_takes_are_bounded() {
         assert!(writes.iter().any(covers), "{addr:#x}");
     }
 }
+
+#[test]
+fn page_0_can_be_memory() {
+    for placement in [Placement::Paged, Placement::Window] {
+        let mut memory = memory(placement, 64);
+        assert_eq!(memory.permissions(0), None);
+        memory.map(0, 0x1000, Permissions::RWX).unwrap();
+        memory.store(0, 0x1234_5678u32).unwrap();
+        assert_eq!(memory.fetch(0), Ok(0x1234_5678));
+        // An access that wraps.
+        assert!(memory.load::<u32>(0xffff_fffe).is_err());
+        memory.unmap(0, 0x1000).unwrap();
+        assert_eq!(memory.permissions(0), None);
+        assert_eq!(memory.pages_used(), 0);
+    }
+}

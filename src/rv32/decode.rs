@@ -23,6 +23,16 @@ pub(super) mod opcode {
 pub const ECALL: u32 = 0x0000_0073;
 /// `ebreak`'s word.
 pub const EBREAK: u32 = 0x0010_0073;
+/// `mret` (Privileged spec 3.3.2).
+pub const MRET: u32 = 0x3020_0073;
+/// `sret`.
+pub const SRET: u32 = 0x1020_0073;
+/// `wfi` (Privileged spec 3.3.3).
+pub const WFI: u32 = 0x1050_0073;
+/// What stands before the `ebreak` of a semihosting call (RISC-V Semihosting 2.1): `slli x0, x0, 0x1f`.
+pub const SEMIHOSTING_BEFORE: u32 = 0x01f0_1013;
+/// What stands behind it: `srai x0, x0, 7`.
+pub const SEMIHOSTING_BEHIND: u32 = 0x4070_5013;
 
 /// The instruction that a word stands for, or `None` where it is none of RV32IM, Zicsr and Zifencei.
 #[must_use]

@@ -15,6 +15,8 @@ pub(super) struct Heap {
     used_to: u32,
     /// Pages that are the guest's but not the heap's.
     other_pages: u32,
+    /// What pages are that the break leaves: a machine's RAM does not go away.
+    left: Option<Permissions>,
 }
 
 fn page_up(addr: u32) -> u64 {
@@ -22,13 +24,14 @@ fn page_up(addr: u32) -> u64 {
 }
 
 impl Heap {
-    pub(super) fn new(start: u32, limit: u32, other_pages: u32) -> Heap {
+    pub(super) fn new(start: u32, limit: u32, other_pages: u32, is_ram: bool) -> Heap {
         Heap {
             start,
             limit: limit.max(start),
             current: start,
             used_to: start,
             other_pages,
+            left: is_ram.then_some(Permissions::RWX),
         }
     }
 
@@ -46,7 +49,7 @@ impl Heap {
             && if to > self.current {
                 self.grow(memory, to)
             } else {
-                to == self.current || shrink(memory, self.current, to)
+                to == self.current || shrink(memory, self.current, to, self.left)
             };
         if possible {
             self.used_to = self.used_to.max(self.current);
@@ -86,12 +89,16 @@ impl Heap {
     }
 }
 
-fn shrink(memory: &mut Memory, from: u32, to: u32) -> bool {
+fn shrink(memory: &mut Memory, from: u32, to: u32, left: Option<Permissions>) -> bool {
     let (first, end) = (page_up(to), page_up(from));
     let Ok(start) = u32::try_from(first) else {
         return true;
     };
-    end <= first || memory.unmap(start, end - first).is_ok()
+    if end <= first {
+        return true;
+    }
+    memory.unmap(start, end - first).is_ok()
+        && left.is_none_or(|left| memory.map(start, end - first, left).is_ok())
 }
 
 #[cfg(test)]
@@ -111,7 +118,7 @@ mod tests {
     fn the_break_is_exact_and_pages_follow_it() {
         let mut memory = memory(64);
         memory.map(0x1_0000, 0x123, Permissions::RW).unwrap();
-        let mut heap = Heap::new(0x1_0123, 0x4_0000, 1);
+        let mut heap = Heap::new(0x1_0123, 0x4_0000, 1, false);
         assert_eq!(heap.set(&mut memory, 0), 0x1_0123);
         assert_eq!(heap.set(&mut memory, 0x1_2001), 0x1_2001);
         assert!(memory.store(0x1_2ffc, 1u32).is_ok());
@@ -129,7 +136,7 @@ mod tests {
     #[test]
     fn outside_its_bounds_it_does_not_move() {
         let mut memory = memory(64);
-        let mut heap = Heap::new(0x1_0000, 0x1_8000, 0);
+        let mut heap = Heap::new(0x1_0000, 0x1_8000, 0, false);
         heap.set(&mut memory, 0x1_4000);
         for to in [0xffff, 0x1_8001, u32::MAX, 0x8000_0000, 1] {
             assert_eq!(heap.set(&mut memory, to), 0x1_4000, "{to:#x}");
@@ -141,7 +148,7 @@ mod tests {
     #[test]
     fn more_than_the_pool_is_refused() {
         let mut memory = memory(16);
-        let mut heap = Heap::new(0x1_0000, 0x8000_0000, 4);
+        let mut heap = Heap::new(0x1_0000, 0x8000_0000, 4, false);
         assert_eq!(heap.set(&mut memory, 0x1_c001), 0x1_0000);
         assert_eq!(heap.set(&mut memory, 0x1_c000), 0x1_c000);
     }
@@ -149,7 +156,7 @@ mod tests {
     #[test]
     fn what_grows_back_is_zero() {
         let mut memory = memory(64);
-        let mut heap = Heap::new(0x1_0010, 0x8_0000, 0);
+        let mut heap = Heap::new(0x1_0010, 0x8_0000, 0, false);
         heap.set(&mut memory, 0x1_3000);
         for addr in (0x1_0010..0x1_3000).step_by(4) {
             memory.store(addr, 0xdead_beef_u32).unwrap();

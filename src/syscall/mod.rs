@@ -48,6 +48,8 @@ pub struct SyscallConfig {
     pub dirs: Vec<DirGrant>,
     /// Its name and arguments, for the semihosting call that asks for them.
     pub args: Vec<String>,
+    /// Whether the heap is RAM that is there anyway.
+    pub heap_is_ram: bool,
     /// Where its heap begins: the end of its data.
     pub heap_start: u32,
     /// The heap ends at or before this address: below the stack, and below whatever else is mapped above.
@@ -204,7 +206,12 @@ impl Syscalls {
         Ok(Syscalls {
             files: Files::new(streams, config.stop_requested),
             sandbox,
-            heap: Heap::new(config.heap_start, config.heap_limit, config.other_pages),
+            heap: Heap::new(
+                config.heap_start,
+                config.heap_limit,
+                config.other_pages,
+                config.heap_is_ram,
+            ),
             clocks: Clocks::new(),
             stat_layout: config.stat_layout,
             args: config.args,

@@ -7,19 +7,14 @@
 use super::abi::{AT_FDCWD, Errno, flag};
 use super::{Failure, Outcome, Syscalls, time};
 use crate::memory::Memory;
-use crate::rv32::decode::EBREAK;
-
-/// What stands before the `ebreak` (RISC-V Semihosting 2.1): `slli x0, x0, 0x1f`.
-pub const BEFORE: u32 = 0x01f0_1013;
-/// What stands behind it: `srai x0, x0, 7`.
-pub const BEHIND: u32 = 0x4070_5013;
+use crate::rv32::decode::{EBREAK, SEMIHOSTING_BEFORE, SEMIHOSTING_BEHIND};
 
 /// Whether the `ebreak` at `pc` is a semihosting call: the middle of three instructions that do nothing.
 #[must_use]
 pub fn is_semihosting_call(memory: &mut Memory, pc: u32) -> bool {
-    memory.fetch(pc.wrapping_sub(4)) == Ok(BEFORE)
+    memory.fetch(pc.wrapping_sub(4)) == Ok(SEMIHOSTING_BEFORE)
         && memory.fetch(pc) == Ok(EBREAK)
-        && memory.fetch(pc.wrapping_add(4)) == Ok(BEHIND)
+        && memory.fetch(pc.wrapping_add(4)) == Ok(SEMIHOSTING_BEHIND)
 }
 
 macro_rules! operations {

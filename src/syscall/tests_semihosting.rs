@@ -1,9 +1,10 @@
 //! Semihosting operations as a guest makes them.
 
-use super::semihosting::{BEFORE, BEHIND, is_semihosting_call};
+use super::semihosting::is_semihosting_call;
 use super::tests::*;
 use super::*;
 use crate::memory::{MemoryConfig, Permissions};
+use crate::rv32::decode::{SEMIHOSTING_BEFORE as BEFORE, SEMIHOSTING_BEHIND as BEHIND};
 use std::fs;
 
 /// Where parameter blocks go.
