@@ -465,7 +465,7 @@ fn info_tells_why_a_program_will_not_run() {
     assert!(problem.contains("main+0x14"), "{problem}");
 
     let rows = [
-        ("fault_illegal_compressed.elf", 126, "compressed"),
+        ("fault_illegal_compressed.elf", 126, "C extension"),
         ("hello.out", 126, "not an ELF file"),
         (".", 126, "directory"),
         ("nowhere.elf", 127, "no such file"),
@@ -522,23 +522,28 @@ fn large_programs_are_looked_at() {
     assert!(main.contains("<main>:\n"), "{main}");
 }
 
-/// A file with compressed code is refused by its header, and still says what it was built for.
+/// A file that is refused by its header still says what it was built for; flags and architecture strings refuse nothing.
 #[test]
-fn info_tells_the_architecture_of_a_refused_file() {
+fn info_tells_the_architecture_of_any_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rvc.elf");
     let mut bytes = fs::read(fixtures().join("hello.elf")).unwrap();
-    bytes[36] |= 1;
+    bytes[36] |= 0xf;
     let arch = b"rv32i2p1_m2p0_zmmul1p0";
     let at = bytes.windows(arch.len()).position(|w| w == arch).unwrap();
     bytes[at..at + arch.len()].copy_from_slice(b"rv32i2p1_c2p0_zmmul1p0");
-    fs::write(&path, bytes).unwrap();
-    let output = in_fixtures(&["info", "--json", path.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(126));
-    let info: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(info["arch"], "rv32i2p1_c2p0_zmmul1p0");
-    assert_eq!(strings(&info["unsupported_extensions"]), ["c"]);
-    assert!(info.get("segments").is_none());
+    for (kind, status) in [(2, 0), (3, 126)] {
+        bytes[16] = kind;
+        fs::write(&path, &bytes).unwrap();
+        let output = in_fixtures(&["info", "--json", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(status));
+        let info: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(info["arch"], "rv32i2p1_c2p0_zmmul1p0");
+        assert_eq!(strings(&info["unsupported_extensions"]), ["c"]);
+        assert_eq!(info.get("segments").is_some(), status == 0);
+        let run = in_fixtures(&[path.to_str().unwrap()]);
+        assert_eq!(run.status.code(), Some(status));
+    }
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn write_image(t: &mut String, painter: Painter, image: &ImageInfo) -> std::fmt:
         write_foreign(t, painter, foreign)?;
     }
     match image.foreign.len().checked_sub(MOST) {
-        Some(more @ 1..) => writeln!(t, "  not RV32IM     and {more} more"),
+        Some(more @ 1..) => writeln!(t, "  not executable and {more} more"),
         _ => Ok(()),
     }
 }
@@ -156,9 +156,13 @@ fn write_foreign(t: &mut String, painter: Painter, foreign: &Foreign) -> std::fm
         true => painter.paint(Role::Bad, "reached from the entry"),
         false => "not reached from the entry by direct jumps".to_owned(),
     };
+    let name = match foreign.guess.as_str() {
+        "" => "no known instruction",
+        name => name,
+    };
     writeln!(
         t,
-        "  not RV32IM     {:#010x} ({}): {:#010x}, {}; {reach}",
-        foreign.address, place, foreign.word, foreign.guess
+        "  not executable {:#010x} ({place}): {:#010x}, {name}; {reach}",
+        foreign.address, foreign.word
     )
 }

@@ -25,16 +25,12 @@ pub enum ElfError {
     Truncated(&'static str),
     /// It is not a 32-bit file.
     Class,
+    /// It is a 64-bit program for RISC-V.
+    Rv64,
     /// It is not little endian.
     BigEndian,
     /// It is for another machine: `e_machine`.
     Machine(u16),
-    /// It has compressed instructions.
-    Compressed,
-    /// It has floating-point registers in its calling convention.
-    Float,
-    /// It is for the embedded base instruction set with 16 registers.
-    Rve,
     /// It needs a dynamic linker, or can be placed anywhere and expects to be relocated.
     Dynamic,
     /// It was not linked.
@@ -73,23 +69,15 @@ impl fmt::Display for ElfError {
             ElfError::NotElf => write!(f, "not an ELF file"),
             ElfError::Truncated(part) => write!(f, "the file is cut off in its ELF {part}"),
             ElfError::Class => write!(f, "not a 32-bit ELF file; rvjit runs RV32IM programs"),
+            ElfError::Rv64 => write!(
+                f,
+                "a 64-bit RISC-V program, and rvjit runs 32-bit ones; build it with -march=rv32im -mabi=ilp32 (rustc: for the target riscv32im-unknown-none-elf)"
+            ),
             ElfError::BigEndian => write!(f, "not a little-endian ELF file"),
             ElfError::Machine(machine) => write!(
                 f,
                 "a program for {}, not for RISC-V",
                 goblin_machine_name(*machine)
-            ),
-            ElfError::Compressed => write!(
-                f,
-                "has compressed instructions; build it with -march=rv32im -mabi=ilp32"
-            ),
-            ElfError::Float => write!(
-                f,
-                "uses a floating-point ABI; build it with -march=rv32im -mabi=ilp32"
-            ),
-            ElfError::Rve => write!(
-                f,
-                "is built for RV32E (16 registers); build it with -march=rv32im -mabi=ilp32"
             ),
             ElfError::Dynamic => write!(
                 f,

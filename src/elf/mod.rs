@@ -11,18 +11,21 @@ mod layout;
 mod sections;
 mod stack;
 mod symbols;
+mod toolchain;
 
 pub use error::{ElfError, LoadError};
 pub use layout::{Layout, Plan, load};
 pub use sections::{Section, sections};
 pub use stack::initial_stack;
 pub use symbols::{Symbol, SymbolKind, Symbols};
+pub use toolchain::Toolchain;
 
 use crate::memory::Permissions;
 use file::FileBytes;
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::{
-    EI_CLASS, EI_DATA, ELFCLASS32, ELFDATA2LSB, EM_RISCV, ET_CORE, ET_DYN, ET_EXEC, ET_REL, Header,
+    EI_CLASS, EI_DATA, ELFCLASS32, ELFCLASS64, ELFDATA2LSB, EM_RISCV, ET_CORE, ET_DYN, ET_EXEC,
+    ET_REL, Header,
 };
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
 use std::fs::File;
@@ -34,11 +37,6 @@ use std::sync::OnceLock;
 
 /// The largest file that is read: 1 GiB, four times what a program with much debug information has.
 pub const LARGEST_FILE: u64 = 1 << 30;
-
-/// `e_flags` of RISC-V (RISC-V ELF psABI, "File Header").
-const EF_RISCV_RVC: u32 = 0x1;
-const EF_RISCV_FLOAT_ABI: u32 = 0x6;
-const EF_RISCV_RVE: u32 = 0x8;
 
 const HEADER_SIZE: usize = 52;
 const PROGRAM_HEADER_SIZE: usize = 32;
@@ -93,7 +91,7 @@ pub struct Image {
     pub entry: u32,
     /// Loadable segments by address.
     pub segments: Vec<Segment>,
-    /// `e_flags`.
+    /// `e_flags`. What they say of extensions is no reason not to run it: only what is reached counts.
     pub flags: u32,
     /// Addresses that the symbol table gives for names with a meaning to the loader.
     pub special: SpecialSymbols,
@@ -291,8 +289,13 @@ fn parse_header(bytes: &[u8]) -> Result<Header, ElfError> {
         return Err(ElfError::NotElf);
     }
     let ident = |at: usize| bytes.get(at).copied().ok_or(ElfError::Truncated("header"));
-    if ident(EI_CLASS)? != ELFCLASS32 {
-        return Err(ElfError::Class);
+    let class = ident(EI_CLASS)?;
+    if class != ELFCLASS32 {
+        let riscv = bytes.get(18..20) == Some(&EM_RISCV.to_le_bytes()[..]);
+        return Err(match (class, riscv) {
+            (ELFCLASS64, true) => ElfError::Rv64,
+            _ => ElfError::Class,
+        });
     }
     if ident(EI_DATA)? != ELFDATA2LSB {
         return Err(ElfError::BigEndian);
@@ -311,15 +314,6 @@ fn parse_header(bytes: &[u8]) -> Result<Header, ElfError> {
         ET_DYN => return Err(ElfError::Dynamic),
         ET_CORE => return Err(ElfError::Core),
         other => return Err(ElfError::Type(other)),
-    }
-    if header.e_flags & EF_RISCV_RVC != 0 {
-        return Err(ElfError::Compressed);
-    }
-    if header.e_flags & EF_RISCV_FLOAT_ABI != 0 {
-        return Err(ElfError::Float);
-    }
-    if header.e_flags & EF_RISCV_RVE != 0 {
-        return Err(ElfError::Rve);
     }
     Ok(header)
 }

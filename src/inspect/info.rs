@@ -3,6 +3,7 @@
 //! [`Info`] is what `rvjit info --json` writes; the field names are its interface. Addresses are numbers.
 
 use super::attributes;
+use super::foreign;
 use super::functions::functions;
 use super::{Loaded, loaded};
 use crate::elf::{ElfError, Image, sections};
@@ -63,7 +64,7 @@ pub struct ImageInfo {
     pub functions: usize,
     /// Instructions that the scan saw.
     pub instructions: usize,
-    /// Words that are no instructions of RV32IM.
+    /// Words that cannot be executed.
     pub foreign: Vec<Foreign>,
     /// System calls, by number.
     pub syscalls: Vec<CallInfo>,
@@ -97,7 +98,7 @@ pub struct MemoryInfo {
     pub placements: Vec<&'static str>,
 }
 
-/// A word that is no instruction of RV32IM.
+/// A word that cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Foreign {
     /// Its address.
@@ -107,8 +108,8 @@ pub struct Foreign {
     /// The function and the place in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
-    /// What it may be.
-    pub guess: &'static str,
+    /// What it is: name and extension; empty where it is nothing that is known.
+    pub guess: String,
     /// Whether direct jumps and calls lead there from the entry; else only a function's symbol does.
     pub from_entry: bool,
 }
@@ -135,11 +136,7 @@ impl Info {
             Err(error) => {
                 // A file that is refused may still say what it was built for.
                 let bytes = match &error {
-                    ElfError::Compressed | ElfError::Float | ElfError::Rve | ElfError::Dynamic
-                        if path.is_file() =>
-                    {
-                        std::fs::read(path).unwrap_or_default()
-                    }
+                    ElfError::Dynamic if path.is_file() => std::fs::read(path).unwrap_or_default(),
                     _ => Vec::new(),
                 };
                 let status = match error {
@@ -199,15 +196,7 @@ fn of_image(image: &Image, program: String, wanted: Option<Platform>) -> Info {
             let found = details_of(image, &mut loaded);
             let reached: Vec<&Foreign> = found.foreign.iter().filter(|f| f.from_entry).collect();
             if let Some(first) = reached.first() {
-                let place = first.symbol.as_deref().unwrap_or("no function");
-                let more = match reached.len() {
-                    1 => String::new(),
-                    n => format!(", and {} more", n - 1),
-                };
-                problems.push(format!(
-                    "its entry leads to {:#010x} at {:#010x} ({place}), which is not RV32IM ({}){more}",
-                    first.word, first.address, first.guess
-                ));
+                problems.push(leads_to(image, &loaded, first, reached.len()));
             }
             details = Some(found);
         }
@@ -216,6 +205,25 @@ fn of_image(image: &Image, program: String, wanted: Option<Platform>) -> Info {
     let mut info = Info::new(program, status, problems, image.bytes());
     info.image = details;
     info
+}
+
+/// Why a run does not get past the first of so many words that cannot be executed.
+fn leads_to(image: &Image, loaded: &Loaded, first: &Foreign, count: usize) -> String {
+    let place = first.symbol.as_deref().unwrap_or("no function");
+    let name = match first.guess.as_str() {
+        "" => "no known instruction",
+        name => name,
+    };
+    let more = match count {
+        1 => String::new(),
+        n => format!(", and {} more", n - 1),
+    };
+    let advice = foreign::advice(first.word, image, loaded.decision.platform);
+    let advice = advice.map_or_else(String::new, |advice| format!("; {advice}"));
+    format!(
+        "its entry leads to {:#010x} at {:#010x} ({place}), which cannot be executed ({name}){more}{advice}",
+        first.word, first.address
+    )
 }
 
 /// Why a run without `--memory` ends before the first instruction.
@@ -249,7 +257,7 @@ fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
         address,
         word,
         symbol: symbol_offset(image, address),
-        guess: guess(word),
+        guess: foreign::name(word),
         from_entry: from_entry.contains(&address),
     });
     let calls = |sites: &std::collections::BTreeMap<Option<u32>, Vec<u32>>,
@@ -346,48 +354,4 @@ fn interfaces(image: &Image, scan: &Scan) -> Vec<&'static str> {
         found.push("tohost");
     }
     found
-}
-
-/// The extension that a word may belong to, by its major opcode (Unprivileged spec, "RV32/64G Instruction Set Listings").
-#[must_use]
-pub fn guess(word: u32) -> &'static str {
-    if word & 3 != 3 {
-        return "compressed";
-    }
-    match word & 0x7f {
-        0x07 | 0x27 if matches!(word >> 12 & 7, 1..=4) => "floating point",
-        0x43 | 0x47 | 0x4b | 0x4f | 0x53 => "floating point",
-        0x07 | 0x27 | 0x57 => "vector",
-        0x2f => "atomic",
-        0x1b | 0x3b => "64-bit",
-        0x0b | 0x2b | 0x5b | 0x7b => "custom",
-        0x73 => "privileged",
-        0x13 | 0x33 => "bit manipulation or another extension",
-        _ => "unknown",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_told_apart() {
-        let rows = [
-            (0x0000_4501, "compressed"),
-            (0x0005_2507, "floating point"),
-            (0x00b5_7553, "floating point"),
-            (0x0205_6007, "vector"),
-            (0x0000_0057, "vector"),
-            (0x0cb5_252f, "atomic"),
-            (0x0005_051b, "64-bit"),
-            (0x3020_0073, "privileged"),
-            (0x20b5_2533, "bit manipulation or another extension"),
-            (0x0000_000b, "custom"),
-            (0xffff_ffff, "unknown"),
-        ];
-        for (word, expected) in rows {
-            assert_eq!(guess(word), expected, "{word:#010x}");
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! Everything here only reads. `cli` shows it.
 
 pub mod attributes;
+pub mod foreign;
 pub mod functions;
 pub mod info;
 pub mod listing;

@@ -18,7 +18,7 @@ pub struct Scan {
     pub reached: BTreeSet<u32>,
     /// Where calls go, and where the scan began.
     pub calls: BTreeSet<u32>,
-    /// Words that are no instructions of RV32IM, and where. Zero words are left out: they are there to trap.
+    /// Words that cannot be executed, and where. Zero words are left out: they are there to trap.
     pub foreign: BTreeMap<u32, u32>,
     /// The places of `ecall` by number in a7; `None` where the block does not tell it.
     pub ecalls: BTreeMap<Option<u32>, Vec<u32>>,

@@ -17,6 +17,7 @@ pub use json::Report;
 pub use stats::Stats;
 
 use crate::engine::Trap;
+use crate::inspect::foreign;
 use crate::machine::{Exit, Machine};
 use crate::memory::{Fault, FaultKind, PAGE_SIZE};
 
@@ -36,11 +37,13 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
         ),
         Exit::Trap(trap @ Trap::MisalignedJump { .. }) => format!("{trap} at {place}"),
         Exit::Trap(trap @ Trap::IllegalInstruction { word }) => {
-            // Compressed instructions are those whose two lowest bits are not both 1 (Unprivileged spec 1.5).
-            let hint = match word {
-                0 => " (zeroed memory)",
-                _ if word & 3 != 3 => " (a compressed one? rvjit runs RV32IM)",
-                _ => "",
+            let name = foreign::name(word);
+            let advice = foreign::advice(word, machine.image(), machine.platform().platform);
+            let said: Vec<String> = [Some(name), advice].into_iter().flatten().collect();
+            let said: Vec<String> = said.into_iter().filter(|s| !s.is_empty()).collect();
+            let hint = match said.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", said.join("; ")),
             };
             format!("{trap} at {place}{hint}")
         }

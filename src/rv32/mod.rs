@@ -3,6 +3,7 @@
 pub mod decode;
 pub mod disasm;
 pub mod encode;
+pub mod foreign;
 mod insn;
 mod op;
 mod reg;
@@ -10,6 +11,7 @@ mod reg;
 pub use decode::decode;
 pub use disasm::{Listing, disassemble, disassemble_word};
 pub use encode::{encode, try_encode};
+pub use foreign::{Foreign, foreign};
 pub use insn::{CsrOp, CsrSource, Insn};
 pub use op::{AluOp, Cond, LoadOp, MulOp, StoreOp};
 pub use reg::Reg;
