@@ -7,6 +7,14 @@
     reason = "a test that cannot read its input has failed"
 )]
 
+#[path = "common/comparisons.rs"]
+#[expect(
+    dead_code,
+    reason = "how programs are to be executed is of no interest where their code is read"
+)]
+mod comparison_programs;
+#[path = "emitted/flags.rs"]
+mod flags;
 #[path = "emitted/idioms.rs"]
 mod idioms;
 #[path = "emitted/sequences.rs"]

@@ -11,6 +11,9 @@
 
 mod accesses;
 mod compares;
+#[path = "../common/comparisons.rs"]
+mod comparison_programs;
+mod comparisons;
 mod edges;
 mod generate;
 mod joined;

@@ -8,7 +8,7 @@ use super::imm::{
 };
 use super::operand::{Codec, Cond, Gpr, IntoOrSp, Inverted, LogicShift, Shift, W, X};
 use super::pattern::{Field, Pattern};
-use super::table::{Role, Row, Slot, codec, row, rows, table, value};
+use super::table::{Role, Row, Slot, codec, row, rows, table, value, writes_flags};
 
 table! {
     // Add and subtract, register.

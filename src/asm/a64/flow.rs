@@ -5,7 +5,7 @@ use super::imm::Decimal;
 use super::offset::{AdrDisp, AdrpDisp, Disp14, Disp19, Disp26, TestBit};
 use super::operand::{Codec, Cond, Gpr, W, X};
 use super::pattern::{Field, Pattern};
-use super::table::{Role, Row, Slot, codec, row, rows, table, value};
+use super::table::{Role, Row, Slot, codec, row, rows, table, value, writes_flags};
 
 table! {
     // Direct branches.

@@ -4,7 +4,7 @@ use super::Assembler;
 use super::offset::{Disp19, Elided, ExtIndex, Index, LslIndex, PairOff, SImm9, UOff};
 use super::operand::{Codec, Gpr, IntoOrSp, W, X};
 use super::pattern::{Field, Pattern};
-use super::table::{Role, Row, Slot, codec, row, rows, table, value};
+use super::table::{Role, Row, Slot, codec, row, rows, table, value, writes_flags};
 
 table! {
     // Unsigned scaled offset.

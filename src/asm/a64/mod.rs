@@ -29,6 +29,7 @@ pub use offset::{
 pub use operand::{Class, Codec, Cond, Gpr, IntoOrSp, LogicShift, OrSp, SP, Shift, W, WZR, X, XZR};
 pub use table::Info;
 
+use super::writes::Writes;
 use table::Row;
 
 /// Appends instructions to a vector of words.
@@ -36,6 +37,7 @@ use table::Row;
 pub struct Assembler {
     words: Vec<u32>,
     labels: label::Labels,
+    writes: Writes,
 }
 
 impl Assembler {
@@ -58,10 +60,32 @@ impl Assembler {
         &self.words
     }
 
+    /// What the instructions so far write; a zero register is none.
+    #[inline]
+    #[must_use]
+    pub fn writes(&self) -> &Writes {
+        &self.writes
+    }
+
     /// Appends a word as it is.
     #[inline]
     pub fn emit(&mut self, word: u32) {
+        self.push(word);
+        self.writes.anything();
+    }
+
+    #[inline]
+    fn push(&mut self, word: u32) {
         self.words.push(word);
+        self.writes.instruction();
+    }
+
+    /// The latest instruction writes the register of this number, in the low five bits; 31 is none, or sp.
+    #[inline]
+    fn wrote(&mut self, number: u32) {
+        if number & 31 != 31 {
+            self.writes.register(number);
+        }
     }
 
     /// Forgets words and labels, and keeps the memory.

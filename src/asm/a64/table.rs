@@ -41,6 +41,12 @@ impl Role {
     };
 }
 
+impl Role {
+    pub(super) const fn writes(self) -> bool {
+        self.writes
+    }
+}
+
 /// An operand of a [`Row`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
@@ -96,6 +102,8 @@ pub struct Info {
     pub writes: u32,
     /// Whether it reads or writes sp.
     pub uses_sp: bool,
+    /// Whether it writes the condition flags.
+    pub writes_flags: bool,
 }
 
 impl Row {
@@ -151,6 +159,7 @@ impl Row {
             reads: 0,
             writes: 0,
             uses_sp: false,
+            writes_flags: writes_flags(self.text),
         };
         let registers = self.slots.iter().filter_map(|slot| match slot.class {
             Class::Other => None,
@@ -171,6 +180,32 @@ impl Row {
         info.uses_sp |= self.text.contains("sp");
         info
     }
+}
+
+/// Whether the instruction of this text writes the condition flags (Arm ARM C1.2.4): comparisons, and arithmetic and
+/// logic whose name ends with s.
+pub(super) const fn writes_flags(text: &str) -> bool {
+    let (mut name, mut len) = (text.as_bytes(), 0);
+    while len < name.len() && name[len] != b' ' {
+        len += 1;
+    }
+    (name, _) = name.split_at(len);
+    matches!(
+        name,
+        b"cmp"
+            | b"cmn"
+            | b"tst"
+            | b"ccmp"
+            | b"ccmn"
+            | b"adds"
+            | b"subs"
+            | b"negs"
+            | b"adcs"
+            | b"sbcs"
+            | b"ngcs"
+            | b"ands"
+            | b"bics"
+    )
 }
 
 /// The codec of an operand as the tables write it.
@@ -218,10 +253,17 @@ macro_rules! table {
             #[inline]
             pub fn $name $(<$g: Gpr>)? (&mut self $(, $arg: $(impl IntoOrSp<$sp>)? $($value)?)*) {
                 const P: Pattern = Pattern::parse($bits);
-                self.emit(P.fixed
+                let word = P.fixed
                     $(| { const F: Field = P.field(b's'); F.put(<$g as Gpr>::SF) })?
                     $(| { const F: Field = P.field(stringify!($arg).as_bytes()[0]);
-                          F.put(<codec!($(@$sp)? $($value $(as $codec)?)?) as Codec>::bits(value!($arg $(@$sp)?))) })*);
+                          F.put(<codec!($(@$sp)? $($value $(as $codec)?)?) as Codec>::bits(value!($arg $(@$sp)?))) })*;
+                self.push(word);
+                $(if const { Role::$role.writes() } {
+                    const F: Field = P.field(stringify!($arg).as_bytes()[0]);
+                    self.wrote(word >> const { F.bits.trailing_zeros() });
+                })*
+                $(if const { Role::$ir.writes() } { self.wrote($in); })?
+                if const { writes_flags($text) } { self.writes.flags(); }
             }
         )* }
 

@@ -4,9 +4,10 @@
 //! opcode, ModRM, SIB, displacement, immediate. An instruction is put together in registers and appended
 //! at once; nothing is allocated beyond the growth of the code.
 
-use super::form::{Form, Modrm, Plus};
+use super::form::{Form, Modrm, Plus, Written};
 use super::label::Labels;
 use super::operand::{Mem, Reg, Rm};
+use crate::asm::Writes;
 
 /// Emits x86-64 code into a growing buffer.
 ///
@@ -18,6 +19,7 @@ pub struct Assembler {
     /// How much of it is code.
     pub(super) len: usize,
     pub(super) labels: Labels,
+    writes: Writes,
 }
 
 /// Prefixes, opcode, ModRM and SIB: at most eight bytes, the first in the lowest bits.
@@ -51,6 +53,13 @@ impl Assembler {
         &self.code[..self.len]
     }
 
+    /// What the instructions so far write.
+    #[inline]
+    #[must_use]
+    pub fn writes(&self) -> &Writes {
+        &self.writes
+    }
+
     /// Where the next instruction will be, in bytes from the start.
     #[inline]
     #[must_use]
@@ -77,6 +86,7 @@ impl Assembler {
             Modrm::Digit(digit) => out.push(0xc0 | digit << 3 | rm & 7),
         }
         self.append(&out, imm, form.imm);
+        self.wrote(form.writes, reg, Some(rm), extra);
     }
 
     /// Emits a form with a memory operand.
@@ -127,6 +137,7 @@ impl Assembler {
         let disp = u64::from(mem.disp.cast_unsigned()) & ((1 << (8 * disp_len)) - 1);
         let tail = disp | imm << (8 * disp_len);
         self.append(&out, tail, disp_len + form.imm);
+        self.wrote(form.writes, reg, None, extra);
     }
 
     #[inline]
@@ -147,6 +158,29 @@ impl Assembler {
         self.code[self.len..self.len + 8].copy_from_slice(&head.bits.to_le_bytes());
         self.code[middle..middle + 8].copy_from_slice(&tail.to_le_bytes());
         self.len = middle + usize::from(tail_len);
+    }
+
+    /// Notes what the instruction just appended writes; `rm` is a register's number.
+    #[inline(always)]
+    fn wrote(&mut self, written: Written, reg: u8, rm: Option<u8>, vvvv: u8) {
+        self.writes.instruction();
+        if written.reg {
+            self.writes.register(reg.into());
+        }
+        if let (true, Some(rm)) = (written.rm, rm) {
+            self.writes.register(rm.into());
+        }
+        if written.vvvv {
+            self.writes.register(vvvv.into());
+        }
+        let mut implicit = written.implicit;
+        while implicit != 0 {
+            self.writes.register(implicit.trailing_zeros());
+            implicit &= implicit - 1;
+        }
+        if written.flags {
+            self.writes.flags();
+        }
     }
 
     #[cold]

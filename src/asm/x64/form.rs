@@ -5,6 +5,8 @@
 //! opcode is a condition's number, as `cc` at the end of a mnemonic is its name; `simm8` is an immediate
 //! that is sign-extended to the width of the first operand, `imm8` one that is not extended.
 
+use super::operand::Reg;
+
 /// The width of a register or memory operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -82,6 +84,22 @@ pub(super) struct Form {
     /// ModRM.reg or ModRM.rm names a byte register: numbers 4 to 7 need a REX prefix.
     pub(super) byte_reg: bool,
     pub(super) byte_rm: bool,
+    pub(super) writes: Written,
+}
+
+/// What an instruction writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The register of ModRM.reg.
+    pub(super) reg: bool,
+    /// That of ModRM.rm, if it is one, or of the opcode.
+    pub(super) rm: bool,
+    /// VEX.vvvv.
+    pub(super) vvvv: bool,
+    /// Others, by their bits.
+    pub(super) implicit: u16,
+    /// Any of CF, ZF, SF and OF, or leaves them undefined.
+    pub(super) flags: bool,
 }
 
 /// A row of the table.
@@ -124,12 +142,94 @@ impl Row {
             }
             n += 1;
         }
+        row.form.writes = written(&row);
         assert!(
             eq(encoding, "ZO") || slot == slots.len(),
             "operands and encoding differ in number"
         );
         row
     }
+}
+
+/// Whether each operand of an instruction is (read, written).
+pub(super) const fn accesses(mnemonic: &str, operands: &[Operand; 3]) -> [(bool, bool); 3] {
+    const READ: (bool, bool) = (true, false);
+    const WRITE: (bool, bool) = (false, true);
+    const BOTH: (bool, bool) = (true, true);
+    match mnemonic.as_bytes() {
+        b"cmp" | b"test" | b"bt" | b"push" | b"call" | b"jmp" | b"mul" | b"div" | b"idiv" => {
+            [READ; 3]
+        }
+        b"nop" => [(false, false); 3],
+        b"imul" if matches!(operands[1], Operand::None) => [READ; 3],
+        b"imul" if !matches!(operands[2], Operand::None) => [WRITE, READ, READ],
+        b"mov" | b"movabs" | b"movzx" | b"movsx" | b"movsxd" | b"lea" | b"pop" | b"setcc"
+        | b"shlx" | b"shrx" | b"sarx" | b"rorx" | b"andn" | b"popcnt" => [WRITE, READ, READ],
+        b"mulx" => [WRITE, WRITE, READ],
+        b"xchg" => [BOTH, BOTH, READ],
+        _ => [BOTH, READ, READ],
+    }
+}
+
+/// The registers that an instruction (reads, writes) without naming them, by their bits.
+pub(super) const fn implicit(mnemonic: &str, operands: &[Operand; 3]) -> (u16, u16) {
+    let (a, d, sp) = (Reg::Rax.bit(), Reg::Rdx.bit(), Reg::Rsp.bit());
+    match mnemonic.as_bytes() {
+        b"mul" => (a, a | d),
+        b"imul" if matches!(operands[1], Operand::None) => (a, a | d),
+        b"div" | b"idiv" => (a | d, a | d),
+        b"cdq" | b"cqo" => (a, d),
+        b"mulx" => (d, 0),
+        b"push" | b"pop" | b"call" | b"ret" => (sp, sp),
+        _ => (0, 0),
+    }
+}
+
+const fn written(row: &Row) -> Written {
+    let accesses = accesses(row.mnemonic, &row.operands);
+    let mut written = row.form.writes;
+    (_, written.implicit) = implicit(row.mnemonic, &row.operands);
+    let mut n = 0;
+    while n < 3 {
+        if accesses[n].1 {
+            match row.operands[n] {
+                Operand::Reg(_) => written.reg = true,
+                Operand::Rm(_) | Operand::Plus(_) => written.rm = true,
+                Operand::Vvvv(_) => written.vvvv = true,
+                Operand::Fixed(name) if matches!(name.as_bytes(), b"1" | b"cl") => {}
+                Operand::Fixed(_) => written.implicit |= Reg::Rax.bit(),
+                Operand::None | Operand::Mem | Operand::Imm { .. } | Operand::Rel => {}
+            }
+        }
+        n += 1;
+    }
+    written.flags = !matches!(
+        row.mnemonic.as_bytes(),
+        b"mov"
+            | b"movabs"
+            | b"movzx"
+            | b"movsx"
+            | b"movsxd"
+            | b"lea"
+            | b"xchg"
+            | b"push"
+            | b"pop"
+            | b"not"
+            | b"cdq"
+            | b"cqo"
+            | b"shlx"
+            | b"shrx"
+            | b"sarx"
+            | b"rorx"
+            | b"mulx"
+            | b"bswap"
+            | b"setcc"
+            | b"cmovcc"
+            | b"jcc"
+            | b"jmp"
+            | b"nop"
+    );
+    written
 }
 
 /// An operand that takes no bits.
@@ -181,6 +281,13 @@ impl Form {
             imm: 0,
             byte_reg: false,
             byte_rm: false,
+            writes: Written {
+                reg: false,
+                rm: false,
+                vvvv: false,
+                implicit: 0,
+                flags: false,
+            },
         };
         let (mut rest, mut opcode_seen) = (opcode, false);
         while !rest.is_empty() {

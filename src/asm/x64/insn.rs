@@ -1,6 +1,6 @@
 //! A decoded instruction, and what can be asked of it.
 
-use super::form::{Row, Width};
+use super::form::{self, Row, Width};
 use super::operand::{Cond, Mem, Reg};
 
 /// An operand of a decoded instruction.
@@ -116,37 +116,23 @@ impl Insn {
             })
     }
 
+    /// Whether it writes any of the flags that conditions look at, or leaves them undefined.
+    #[must_use]
+    pub fn writes_flags(&self) -> bool {
+        self.row.is_some_and(|row| row.form.writes.flags)
+    }
+
     /// Whether each operand is (read, written).
     fn accesses(&self) -> [(bool, bool); 3] {
-        const READ: (bool, bool) = (true, false);
-        const WRITE: (bool, bool) = (false, true);
-        const BOTH: (bool, bool) = (true, true);
-        let operands = self.values.iter().filter(|v| **v != Value::None).count();
-        match self.mnemonic() {
-            "cmp" | "test" | "bt" | "push" | "call" | "jmp" | "mul" | "div" | "idiv" => [READ; 3],
-            "nop" => [(false, false); 3],
-            "imul" if operands == 1 => [READ; 3],
-            "imul" if operands == 3 => [WRITE, READ, READ],
-            "mov" | "movabs" | "movzx" | "movsx" | "movsxd" | "lea" | "pop" | "setcc" | "shlx"
-            | "shrx" | "sarx" | "rorx" | "andn" | "popcnt" => [WRITE, READ, READ],
-            "mulx" => [WRITE, WRITE, READ],
-            "xchg" => [BOTH, BOTH, READ],
-            _ => [BOTH, READ, READ],
-        }
+        self.row.map_or([(false, false); 3], |row| {
+            form::accesses(row.mnemonic, &row.operands)
+        })
     }
 
     /// The registers (read, written) without being named.
     fn implicit(&self) -> (u16, u16) {
-        let (a, d, sp) = (Reg::Rax.bit(), Reg::Rdx.bit(), Reg::Rsp.bit());
-        match self.mnemonic() {
-            "mul" => (a, a | d),
-            "imul" if self.values[1] == Value::None => (a, a | d),
-            "div" | "idiv" => (a | d, a | d),
-            "cdq" | "cqo" => (a, d),
-            "mulx" => (d, 0),
-            "push" | "pop" | "call" | "ret" => (sp, sp),
-            _ => (0, 0),
-        }
+        self.row
+            .map_or((0, 0), |row| form::implicit(row.mnemonic, &row.operands))
     }
 }
 

@@ -1,19 +1,30 @@
 //! What the flags hold: a comparison that was made before is not made again.
 //!
 //! Known inside a block only, and up to the next access to memory: where that is interpreted, the code goes on with
-//! other flags.
+//! other flags. Nobody who emits need say that it ends what is known: the assembler knows what each instruction writes.
 
 use super::Arm64;
 use super::regs::{Home, INDEX, LINK, SCRATCH};
-use crate::asm::a64::{Cond as HostCond, Imm12, W, WZR};
+use crate::asm::Moment;
+use crate::asm::a64::{Assembler, Cond as HostCond, Imm12, W, WZR};
 use crate::jit::ir::op::Operand;
 use crate::rv32::Cond;
 
 /// The flags are those of a − b.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Compared {
+struct Compared {
     a: W,
     b: With,
+}
+
+/// What the flags tell, and since when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    compared: Compared,
+    /// The registers that were compared hold what they held then.
+    registers: Moment,
+    /// The flags were set then.
+    flags: Moment,
 }
 
 /// What a register was compared with.
@@ -67,48 +78,62 @@ impl Arm64 {
         };
         let wanted = Compared { a, b: with };
         if wanted.lasts() {
-            if self.flags == Some(wanted) {
+            let known = self.known();
+            if known == Some(wanted) {
                 return host_cond(cond);
             }
-            if self.flags.is_some() && self.flags == wanted.swapped() {
+            if known.is_some() && known == wanted.swapped() {
                 return swapped(cond);
             }
         }
-        self.flags = wanted.lasts().then_some(wanted);
         match b {
             Operand::Reg(b) => {
                 let b = self.read(b, INDEX);
-                self.asm.cmp(a, b);
+                self.telling(wanted, |asm| asm.cmp(a, b));
             }
-            Operand::Imm(value) => {
+            Operand::Imm(value) => self.telling(wanted, |asm| {
                 if let (Some(imm), false) = (Imm12::new(value), a == WZR) {
-                    self.asm.cmp_imm(a, imm);
+                    asm.cmp_imm(a, imm);
                 } else if let (Some(imm), false) = (Imm12::new(value.wrapping_neg()), a == WZR) {
-                    self.asm.cmn_imm(a, imm);
+                    asm.cmn_imm(a, imm);
                 } else {
-                    self.asm.mov_u32(INDEX.w(), value);
-                    self.asm.cmp(a, INDEX.w());
+                    asm.mov_u32(INDEX.w(), value);
+                    asm.cmp(a, INDEX.w());
                 }
-            }
+            }),
         }
         host_cond(cond)
+    }
+
+    /// What the flags tell at this point.
+    fn known(&self) -> Option<Compared> {
+        let known = self.flags?;
+        let writes = self.asm.writes();
+        let registers = known.compared.registers();
+        let mut numbers = registers.into_iter().flatten().map(W::number);
+        let unchanged = numbers.all(|number| writes.keep_register(number, known.registers));
+        (unchanged && writes.keep_flags(known.flags)).then_some(known.compared)
+    }
+
+    /// Emits what sets the flags by comparing.
+    fn telling(&mut self, compared: Compared, emit: impl FnOnce(&mut Assembler)) {
+        let registers = self.asm.writes().now();
+        emit(&mut self.asm);
+        let flags = self.asm.writes().now();
+        self.flags = compared.lasts().then_some(Known {
+            compared,
+            registers,
+            flags,
+        });
     }
 
     /// d = a − b; the flags tell how they compare where that costs nothing.
     pub(super) fn subtract(&mut self, d: W, a: W, b: W) {
         let compared = Compared { a, b: With::Reg(b) };
         if a != WZR && !compared.has(d) && compared.lasts() {
-            self.asm.subs(d, a, b);
-            self.flags = Some(compared);
+            self.telling(compared, |asm| asm.subs(d, a, b));
         } else {
             self.asm.sub(d, a, b);
-        }
-    }
-
-    /// A register was written.
-    pub(super) fn changed(&mut self, w: W) {
-        if w != WZR && self.flags.is_some_and(|flags| flags.has(w)) {
-            self.flags = None;
         }
     }
 }

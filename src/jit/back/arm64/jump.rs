@@ -23,7 +23,6 @@ impl Arm64 {
             _ => {
                 if let Some(mask) = BitmaskImm32::new(1 << bit) {
                     self.asm.tst_imm(w, mask);
-                    self.flags = None;
                 }
                 self.b_cond(if set { HostCond::Ne } else { HostCond::Eq }, target);
             }
@@ -68,7 +67,6 @@ impl Arm64 {
             self.asm.ldp(LINK, INDEX, INDEX, zero);
         }
         self.asm.cmp(LINK.w(), target);
-        self.flags = None;
         let cold = self.asm.label();
         let result = self.asm.b_cond_to(HostCond::Ne, cold);
         self.reach(result);

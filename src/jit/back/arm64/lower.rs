@@ -150,7 +150,6 @@ impl Backend for Arm64 {
         if let Some(imm) = Imm12::new(u32::from(insns)) {
             self.asm.subs_imm(SCRATCH, SCRATCH, imm);
         }
-        self.flags = None;
         let cold = self.asm.label();
         let result = self.asm.b_cond_to(HostCond::Lt, cold);
         self.reach(result);
@@ -343,7 +342,6 @@ impl Backend for Arm64 {
             } else {
                 this.asm.adds(d, n, m);
             }
-            this.flags = None;
         });
         self.write(carry, SCRATCH, |this, d| {
             this.asm
@@ -387,7 +385,6 @@ impl Backend for Arm64 {
                         self.branch_on_bit(n, value.trailing_zeros(), !zero, target);
                     }
                     _ => {
-                        self.flags = None;
                         match b {
                             Operand::Imm(value) if let Some(mask) = BitmaskImm32::new(value) => {
                                 self.asm.tst_imm(n, mask);

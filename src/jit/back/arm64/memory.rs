@@ -224,7 +224,6 @@ impl Arm64 {
         self.reach(result);
         if let Some(mask) = BitmaskImm32::new(width - 1) {
             self.asm.tst_imm(scratch, mask);
-            self.flags = None;
             let result = self.asm.b_cond_to(Cond::Ne, cold);
             self.reach(result);
         }

@@ -38,8 +38,8 @@ pub struct Arm64 {
     /// Whether `tbz` (±32 KiB) may be used; off after one did not reach.
     short_branches: bool,
     too_far: bool,
-    /// What the flags tell at this point.
-    flags: Option<flags::Compared>,
+    /// What the flags were set by last, in this block and behind the latest access.
+    flags: Option<flags::Known>,
 }
 
 impl Arm64 {

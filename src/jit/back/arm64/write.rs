@@ -1,5 +1,5 @@
-//! The one way to write a guest register: whoever computes a value is lent the register for it, and whatever was known
-//! of its old value is forgotten afterwards. So a home cannot change behind the back of what is known of it.
+//! The one way to write a guest register: whoever computes a value is lent the register for it. What was known of its
+//! old value ends by what is emitted (`flags`).
 
 use super::regs::{ARENA, Home};
 use super::{Arm64, state_x};
@@ -8,11 +8,11 @@ use crate::rv32::Reg;
 
 impl Arm64 {
     /// Has `emit` compute the value of `reg` in the register that it is given: its home, or `scratch`, from where the
-    /// value then goes to the state. For x0 that is the zero register. Forgets flags that tell of the old value.
+    /// value then goes to the state. For x0 that is the zero register.
     pub(super) fn write(&mut self, reg: Reg, scratch: X, emit: impl FnOnce(&mut Arm64, W)) {
         let w = self.lent(reg, scratch);
         emit(self, w);
-        self.written(reg, w);
+        self.put(reg, w);
     }
 
     /// The same for two registers that one instruction writes.
@@ -24,8 +24,8 @@ impl Arm64 {
     ) {
         let (v, w) = (self.lent(first, one), self.lent(second, other));
         emit(self, v, w);
-        self.written(first, v);
-        self.written(second, w);
+        self.put(first, v);
+        self.put(second, w);
     }
 
     fn lent(&self, reg: Reg, scratch: X) -> W {
@@ -34,11 +34,6 @@ impl Arm64 {
             Home::Zero => WZR,
             Home::InCpu => scratch.w(),
         }
-    }
-
-    fn written(&mut self, reg: Reg, w: W) {
-        self.changed(w);
-        self.put(reg, w);
     }
 
     /// The value of a guest register without a home is in `w`: stores it. Others have it already.

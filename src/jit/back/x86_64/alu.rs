@@ -191,9 +191,9 @@ impl X86_64 {
     /// rd = a shifted by b, as `shift` does with the count in cl. What lives in rcx waits in rdx meanwhile.
     fn with_count(&mut self, rd: Reg, a: Reg, b: Reg, shift: impl FnOnce(&mut Assembler, Rm)) {
         self.release();
-        let in_place = rd == a && self.host(rd).is_some_and(|d| d != COUNT);
-        let d = if in_place { self.slot(rd) } else { Rm::Reg(A) };
-        if !in_place {
+        let in_place = self.host(rd).filter(|&d| rd == a && d != COUNT);
+        let d = Rm::Reg(in_place.unwrap_or(A));
+        if in_place.is_none() {
             self.fetch(A, a);
         }
         if self.host(b) == Some(COUNT) {
@@ -204,7 +204,7 @@ impl X86_64 {
             shift(&mut self.asm, d);
             self.asm.mov32(COUNT, D);
         }
-        if !in_place {
+        if in_place.is_none() {
             self.written(rd, A);
         }
     }

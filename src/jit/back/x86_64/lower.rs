@@ -159,21 +159,16 @@ impl Backend for X86_64 {
     fn load_imm(&mut self, rd: Reg, value: u32) {
         match self.host(rd) {
             Some(d) if value == 0 && self.flags().is_none() => self.asm.xor32(d, d),
-            _ => {
-                self.forget(rd);
-                let slot = self.slot(rd);
-                self.keeping_flags(Some(rd), |this| this.asm.mov32_i(slot, value));
-            }
+            _ => self.keeping_flags(|this| this.set(rd, |asm, place| asm.mov32_i(place, value))),
         }
     }
 
     fn copy(&mut self, rd: Reg, rs: Reg) {
-        self.keeping_flags(Some(rd), |this| match this.host(rd) {
+        self.keeping_flags(|this| match this.host(rd) {
             Some(d) => this.asm.mov32(d, this.rm(rs)),
             None => {
                 let s = this.read(rs, None);
-                this.forget(rd);
-                this.asm.mov32_mr(this.slot(rd), s);
+                this.set(rd, |asm, place| asm.mov32_mr(place, s));
             }
         });
     }

@@ -16,6 +16,7 @@ mod regs;
 mod scratch;
 mod stubs;
 
+use crate::asm::Moment;
 use crate::asm::x64::{Assembler, Cond, Label, Mem, Reg as HostReg, Rm};
 use crate::jit::back::backend::{CodeOffset, Event, Options, Target};
 use crate::jit::back::emission::{Cold, Draft};
@@ -39,6 +40,8 @@ pub struct X86_64 {
     wrong_divisors: Vec<divide::WrongDivisor>,
     reloads: Vec<scratch::Reload>,
     held: scratch::Held,
+    /// When the state's place of each guest register was written last.
+    stored: [Moment; 32],
     /// The guest register whose value the zero and sign flags tell of, and the offset where they do.
     flags: Option<(Reg, usize)>,
     /// Where a call leaves the code for the engine.
@@ -63,6 +66,7 @@ impl X86_64 {
             wrong_divisors: Vec::new(),
             reloads: Vec::new(),
             held: scratch::Held::default(),
+            stored: [Moment::default(); 32],
             flags: None,
             exit: CodeOffset(0),
         }
@@ -84,18 +88,33 @@ impl X86_64 {
         self.flags = Some((reg, self.here()));
     }
 
-    /// Emits what leaves the flags alone, and writes no guest register but `rd`.
-    fn keeping_flags(&mut self, rd: Option<Reg>, emit: impl FnOnce(&mut Self)) {
-        let flags = self.flags().filter(|&reg| Some(reg) != rd);
+    /// Emits something behind which the flags tell of the same register, if they still do.
+    fn keeping_flags(&mut self, emit: impl FnOnce(&mut Self)) {
+        let flags = self.flags();
+        let before = self.asm.writes().now();
         emit(self);
-        self.flags = flags.map(|reg| (reg, self.here()));
+        let kept = |&reg: &Reg| self.asm.writes().keep_flags(before) && self.keeps(reg, before);
+        self.flags = flags.filter(kept).map(|reg| (reg, self.here()));
     }
 
-    /// Where a guest register other than x0 lives, as an operand to write to.
-    fn slot(&self, reg: Reg) -> Rm {
+    /// Whether nothing emitted since then writes a guest register, where it lives.
+    fn keeps(&self, reg: Reg, since: Moment) -> bool {
         match self.homes.of(reg) {
-            Home::Host(host) => Rm::Reg(host),
-            Home::InCpu | Home::Zero => Rm::Mem(state_x(reg)),
+            Home::Host(host) => self.asm.writes().keep_register(host.number(), since),
+            Home::InCpu => self.stored[reg.index()] <= since,
+            Home::Zero => true,
+        }
+    }
+
+    /// Emits what writes the place where a guest register other than x0 lives, which it is given. Places in the state
+    /// are written here and nowhere else.
+    fn set(&mut self, reg: Reg, emit: impl FnOnce(&mut Assembler, Rm)) {
+        match self.homes.of(reg) {
+            Home::Host(host) => emit(&mut self.asm, Rm::Reg(host)),
+            Home::InCpu | Home::Zero => {
+                emit(&mut self.asm, Rm::Mem(state_x(reg)));
+                self.stored[reg.index()] = self.asm.writes().now();
+            }
         }
     }
 

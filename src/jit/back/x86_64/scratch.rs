@@ -1,12 +1,14 @@
 //! The two scratch registers, and what they are known to hold.
 //!
 //! A guest register without a home is always right in the state; a scratch register may hold its value too, from having
-//! loaded or computed it, and then the next operations read it there. What is held is forgotten where a block begins,
-//! when the scratch register is put to another use, and when the guest register is written by other means. Code that
-//! goes on after an access was interpreted first loads again what is held there.
+//! loaded or computed it, and then the next operations read it there. What is held is forgotten where a block begins;
+//! it is not held any more once an instruction has written the scratch register or the guest register's place, and that
+//! is asked of the assembler and of [`X86_64::set`], which nobody gets past. Code that goes on after an access was
+//! interpreted first loads again what is held there.
 
 use super::regs::{A, D, Home};
 use super::{X86_64, state_x};
+use crate::asm::Moment;
 use crate::asm::x64::{Label, Reg as HostReg, Rm};
 use crate::jit::back::emission::Waiting;
 use crate::rv32::Reg;
@@ -14,8 +16,8 @@ use crate::rv32::Reg;
 /// What the scratch registers hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Held {
-    a: Option<Reg>,
-    d: Option<Reg>,
+    a: Option<(Reg, Moment)>,
+    d: Option<(Reg, Moment)>,
     /// Whether D was put to use after A.
     d_is_newer: bool,
 }
@@ -24,26 +26,17 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Reload {
     waiting: Waiting,
-    held: Held,
+    /// What rax and rdx hold.
+    held: [Option<Reg>; 2],
     back: Label,
 }
 
 impl Held {
-    fn of(&mut self, scratch: HostReg) -> Option<&mut Option<Reg>> {
+    fn of(&mut self, scratch: HostReg) -> Option<&mut Option<(Reg, Moment)>> {
         match scratch {
             A => Some(&mut self.a),
             D => Some(&mut self.d),
             _ => None,
-        }
-    }
-
-    fn scratch_of(self, reg: Reg) -> Option<HostReg> {
-        if self.a == Some(reg) {
-            Some(A)
-        } else if self.d == Some(reg) {
-            Some(D)
-        } else {
-            None
         }
     }
 }
@@ -53,9 +46,23 @@ impl X86_64 {
     pub(super) fn in_register(&self, reg: Reg) -> Option<HostReg> {
         match self.homes.of(reg) {
             Home::Host(host) => Some(host),
-            Home::InCpu => self.held.scratch_of(reg),
+            Home::InCpu => [A, D]
+                .into_iter()
+                .find(|&scratch| self.held_in(scratch) == Some(reg)),
             Home::Zero => None,
         }
+    }
+
+    /// The guest register whose value a scratch register has.
+    fn held_in(&self, scratch: HostReg) -> Option<Reg> {
+        let held = if scratch == A {
+            self.held.a
+        } else {
+            self.held.d
+        };
+        let (reg, since) = held?;
+        let unchanged = self.asm.writes().keep_register(scratch.number(), since);
+        (unchanged && self.stored[reg.index()] <= since).then_some(reg)
     }
 
     /// Where the value of a guest register other than x0 can be read; valid until a scratch register is written.
@@ -68,12 +75,11 @@ impl X86_64 {
 
     /// A scratch register to write to, which is not `avoid`: what it holds is forgotten.
     pub(super) fn pick(&mut self, avoid: Option<HostReg>) -> HostReg {
-        let held = &self.held;
-        let scratch = match (avoid, held.a, held.d) {
+        let scratch = match (avoid, self.held_in(A), self.held_in(D)) {
             (Some(A), ..) => D,
             (Some(D), ..) | (_, None, _) => A,
             (_, _, None) => D,
-            _ if held.d_is_newer => A,
+            _ if self.held.d_is_newer => A,
             _ => D,
         };
         self.clobber(scratch);
@@ -95,17 +101,8 @@ impl X86_64 {
 
     fn hold(&mut self, scratch: HostReg, reg: Reg) {
         if let Some(held) = self.held.of(scratch) {
-            *held = Some(reg);
+            *held = Some((reg, self.asm.writes().now()));
             self.held.d_is_newer = scratch == D;
-        }
-    }
-
-    /// The state's place of `reg` is written by other means than [`X86_64::written`].
-    pub(super) fn forget(&mut self, reg: Reg) {
-        for held in [&mut self.held.a, &mut self.held.d] {
-            if *held == Some(reg) {
-                *held = None;
-            }
         }
     }
 
@@ -146,8 +143,7 @@ impl X86_64 {
     pub(super) fn written(&mut self, reg: Reg, host: HostReg) {
         match self.homes.of(reg) {
             Home::InCpu => {
-                self.asm.mov32_mr(state_x(reg), host);
-                self.forget(reg);
+                self.set(reg, |asm, place| asm.mov32_mr(place, host));
                 self.hold(host, reg);
             }
             Home::Host(home) if home != host => self.asm.mov32(home, host),
@@ -158,7 +154,8 @@ impl X86_64 {
     /// The current operation ends, and where it was interpreted instead, the code goes on here.
     pub(super) fn operation_ends(&mut self) {
         let here = self.here();
-        if self.held.a.is_none() && self.held.d.is_none() {
+        let held = [self.held_in(A), self.held_in(D)];
+        if held == [None; 2] {
             return self.draft.operation_ends(here);
         }
         let waiting = self.draft.take_waiting();
@@ -169,7 +166,7 @@ impl X86_64 {
         self.asm.bind(back);
         self.reloads.push(Reload {
             waiting,
-            held: self.held,
+            held,
             back,
         });
     }
@@ -178,7 +175,7 @@ impl X86_64 {
     pub(super) fn emit_reloads(&mut self) {
         for reload in std::mem::take(&mut self.reloads) {
             self.draft.resume(reload.waiting, self.asm.offset());
-            for (scratch, reg) in [(A, reload.held.a), (D, reload.held.d)] {
+            for (scratch, reg) in [A, D].into_iter().zip(reload.held) {
                 if let Some(reg) = reg {
                     self.asm.mov32(scratch, state_x(reg));
                 }
