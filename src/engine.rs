@@ -21,8 +21,10 @@ pub enum Stop {
     Budget,
     /// Somebody asked for a stop: see `sys::interrupt`.
     Interrupted,
-    /// A store wrote the word that [`Memory::set_watch`] watches. Unlike the others, the instruction is executed: pc is
-    /// that of the next.
+    /// `wfi`. To go on, the environment calls [`resume`].
+    Wait,
+    /// A store wrote a word that [`Memory::set_watch`] watches, or [`Memory::stop_after_this`] was called. Unlike the
+    /// others, the instruction is executed: pc is that of the next.
     Watch,
 }
 

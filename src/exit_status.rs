@@ -3,7 +3,7 @@
 //! From 124 to 127 they are those of `timeout(1)` and of shells; what kills a guest is 128 and the number of the
 //! signal that would kill a native program.
 
-/// `--timeout` is reached.
+/// `--timeout` is reached, or the run would never end: a bare machine waits for an interrupt that cannot come.
 pub const TIMEOUT: u8 = 124;
 /// Our own error: usage, input and output, a bug.
 pub const OWN_ERROR: u8 = 125;

@@ -224,7 +224,7 @@ fn stores_to_a_watched_page(engine: EngineKind, placement: Placement) {
         Insn::Ebreak,
     ];
     let mut machine = machine("tohost_pass.elf", engine, placement, &program);
-    let tohost = machine.image().special.tohost.unwrap();
+    let tohost = machine.image().special.tohost.unwrap().addr;
     let cpu = machine.cpu_mut();
     for (register, value) in [(base, tohost), (left, rounds), (one, 1)] {
         cpu.x[register.index()] = value;

@@ -6,7 +6,7 @@ use super::docs::CompletionsArgs;
 use super::info::InfoArgs;
 use super::observe::ObserveArgs;
 use crate::machine::EngineKind;
-use crate::memory::{PAGE_COUNT, PAGE_SIZE, Placement};
+use crate::memory::{MemoryConfig, PAGE_COUNT, PAGE_SIZE, Placement};
 use crate::platform::Platform;
 use crate::syscall::DirGrant;
 use clap::builder::PossibleValue;
@@ -47,7 +47,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub(super) engine: EngineArg,
     /// The most memory that the program may use
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = memory_pages)]
+    #[arg(long, value_name = "SIZE", default_value = "255M", value_parser = memory_pages)]
     pub(super) memory: Pages,
     /// The size of its stack
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = stack_size)]
@@ -64,6 +64,12 @@ pub(super) struct RunArgs {
     /// RAM of a bare machine, where not what its segments suggest (repeatable)
     #[arg(long, value_name = "A..B", value_parser = parse_range)]
     pub(super) ram: Vec<Range<u64>>,
+    /// Where a bare machine has its UART [default: 0x10000000]
+    #[arg(long, value_name = "ADDR|none", value_parser = device)]
+    pub(super) uart: Option<DevicePlace>,
+    /// Where a bare machine has its test finisher [default: 0x100000]
+    #[arg(long, value_name = "ADDR|none", value_parser = device)]
+    pub(super) finisher: Option<DevicePlace>,
     /// How translated code reaches the program's memory
     #[arg(long, value_name = "PLACEMENT", default_value = "auto")]
     pub(super) placement: PlacementArg,
@@ -113,12 +119,14 @@ impl RunArgs {
     pub(super) fn plain(command_line: Vec<OsString>) -> RunArgs {
         RunArgs {
             engine: EngineArg(EngineKind::Auto),
-            memory: Pages((64 << 20) / PAGE_SIZE),
+            memory: Pages(MemoryConfig::default().limit_pages),
             stack: 8 << 20,
             code_cache: None,
             hot: None,
             platform: PlatformArg(None),
             ram: Vec::new(),
+            uart: None,
+            finisher: None,
             placement: PlacementArg(None),
             argv0: None,
             env: Vec::new(),
@@ -139,7 +147,7 @@ impl RunArgs {
 
 const EXIT_STATUSES: &str = "\
 Exit status: the program's own, or
-  124  --timeout is reached
+  124  --timeout is reached, or a bare machine waits for an interrupt that cannot come
   125  an error of rvjit itself, or of its command line
   126  the file cannot be run
   127  the file is not found
@@ -212,16 +220,33 @@ impl ValueEnum for PlatformArg {
     }
 }
 
+/// A decimal or hexadecimal number.
+fn number(text: &str) -> Option<u64> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+    // "+5" would parse as a number.
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    plain.then(|| u64::from_str_radix(digits, radix).ok())?
+}
+
+/// Where a device is; `None` for nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DevicePlace(pub(super) Option<u32>);
+
+fn device(text: &str) -> Result<DevicePlace, String> {
+    if text == "none" {
+        return Ok(DevicePlace(None));
+    }
+    match number(text).and_then(|n| u32::try_from(n).ok()) {
+        Some(address) if address.is_multiple_of(8) => Ok(DevicePlace(Some(address))),
+        Some(_) => Err("the address must be a multiple of 8".to_owned()),
+        None => Err("not an address: write 0x10000000, or none".to_owned()),
+    }
+}
+
 /// `A..B`: addresses, decimal or hexadecimal, B excluded. Whether there can be such memory is looked at later.
 fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let bad = || "not a range: write A..B, as in 0x80000000..0x80100000".to_owned();
-    let number = |text: &str| {
-        let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-        let (digits, radix) = hex.map_or((text, 10), |digits| (digits, 16));
-        // "+5" would parse as a number.
-        let plain = digits.chars().all(|c| c.is_digit(radix));
-        plain.then(|| u64::from_str_radix(digits, radix).ok())?
-    };
     let (start, end) = text.split_once("..").ok_or_else(bad)?;
     let range = number(start).zip(number(end)).ok_or_else(bad)?;
     Ok(range.0..range.1)
@@ -371,6 +396,15 @@ mod tests {
         for (text, milliseconds) in rows {
             let expected = milliseconds.map(Duration::from_millis);
             assert_eq!(parse_duration(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn devices_are_somewhere_or_nowhere() {
+        assert_eq!(device("none"), Ok(DevicePlace(None)));
+        assert_eq!(device("0x10000000"), Ok(DevicePlace(Some(0x1000_0000))));
+        for bad in ["", "x", "0x", "0x1", "-8", "+8", "0x100000000", "0x10 "] {
+            assert!(device(bad).is_err(), "{bad}");
         }
     }
 

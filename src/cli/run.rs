@@ -6,7 +6,7 @@ use super::observe::ObserveArgs;
 use super::output::{Output, refuse_program};
 use super::{Failure, say};
 use crate::elf::Image;
-use crate::machine::{Machine, MachineConfig, MachineError};
+use crate::machine::{Devices, FINISHER, Machine, MachineConfig, MachineError, UART};
 use crate::report::json::NotRun;
 use crate::report::{Crash, Report, describe};
 use crate::sys::interrupt::stop_on_interrupt;
@@ -158,6 +158,11 @@ fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
         engine: args.engine.0,
         platform: args.platform.0,
         ram: args.ram,
+        devices_are_chosen: args.uart.is_some() || args.finisher.is_some(),
+        devices: Devices {
+            uart: args.uart.map_or(Some(UART), |place| place.0),
+            finisher: args.finisher.map_or(Some(FINISHER), |place| place.0),
+        },
         placement: args.placement.0,
         memory_pages: args.memory.0,
         stack_size: args.stack,

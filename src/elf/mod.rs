@@ -99,11 +99,22 @@ pub struct Image {
     symbols: OnceLock<Symbols>,
 }
 
+/// The word through which a program asks its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tohost {
+    /// Its address.
+    pub addr: u32,
+    /// 4 bytes where the program says so, else 8.
+    pub len: u32,
+}
+
 /// Symbols with a meaning to whoever runs the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpecialSymbols {
-    /// Writing a word here ends the run (riscv-tests).
-    pub tohost: Option<u32>,
+    /// Where the program asks its host (riscv-tests).
+    pub tohost: Option<Tohost>,
+    /// Where the host answers.
+    pub fromhost: Option<u32>,
     /// First word of the signature (riscv-arch-test).
     pub begin_signature: Option<u32>,
     /// End of the signature.

@@ -185,7 +185,8 @@ fn reference(insn: Insn, pc: u32, known: &Known) -> Option<u32> {
         | Insn::FenceI { .. }
         | Insn::Csr { .. }
         | Insn::Ecall
-        | Insn::Ebreak => None,
+        | Insn::Ebreak
+        | Insn::Privileged(_) => None,
     }
 }
 

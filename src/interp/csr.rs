@@ -1,4 +1,5 @@
-//! The control and status registers that a guest sees (Unprivileged spec chapters "Zicsr" and "Zicntr").
+//! The control and status registers that a guest sees (Unprivileged spec, chapters "Zicsr" and "Zicntr"; Privileged
+//! spec, chapter "Machine-Level ISA").
 //!
 //! | CSR | value |
 //! |---|---|
@@ -6,17 +7,24 @@
 //! | `time` | ticks of 100 ns: the 10 MHz that device trees of virtual machines give |
 //! | `instret` | [`Cpu::instret`] |
 //!
-//! While [`Cpu::counting`] is on, all three equal `instret`, so that a run repeats exactly. Bare-metal programs
-//! ([`MachineCsrs::enabled`](crate::cpu::MachineCsrs)) also get the machine-mode CSRs that start-up code writes: they
-//! hold what was written and have no effect. Everything else is an illegal instruction.
+//! While [`Cpu::counting`] is on, all three equal `instret`, so that a run repeats exactly. A bare machine
+//! ([`MachineMode::enabled`](crate::cpu::MachineMode)) has the CSRs of machine mode besides. What a hart without S mode,
+//! paging, PMP entries, triggers or event counters does not have, but start-up code writes all the same, reads as 0 and
+//! ignores writes. Everything else is an illegal instruction.
 
-use crate::cpu::Cpu;
+use crate::cpu::privileged::{
+    EXTERNAL, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPRV, MSTATUS_TW, SOFTWARE, TIMER,
+};
+use crate::cpu::{Cpu, Privilege};
 use crate::rv32::{CsrOp, CsrSource};
 
-/// `misa` for RV32IM: MXL 1, bits I and M. Writes are ignored, as WARL allows.
-const MISA_RV32IM: u32 = 1 << 30 | 1 << 12 | 1 << 8;
+/// `misa` for RV32IM with U mode: MXL 1, bits I, M and U. Writes are ignored, as WARL allows.
+const MISA: u32 = 1 << 30 | 1 << 20 | 1 << 12 | 1 << 8;
 
-const MISA: u16 = 0x301;
+/// Bits of `mcounteren` and `mcountinhibit`: cycle, time (not of the latter), instret.
+const CYCLE: u32 = 1;
+const TIME: u32 = 2;
+const INSTRET: u32 = 4;
 
 /// How an instruction changes a CSR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,51 +71,121 @@ pub fn access(cpu: &mut Cpu, number: u16, change: Change) -> Option<u32> {
     if number >> 10 & 3 == 3 {
         return None;
     }
-    if number != MISA && counter(cpu, number).is_none() {
-        cpu.csr.set(number, new);
-    }
+    write(cpu, number, new);
     Some(old)
 }
 
 fn read(cpu: &Cpu, number: u16) -> Option<u32> {
-    let user_counter = (0xc00..0xd00).contains(&number);
-    if !user_counter && !cpu.csr.enabled {
+    if (0xc00..0xd00).contains(&number) {
+        let (counter, value) = user_counter(cpu, number)?;
+        let allowed = !cpu.mode.enabled
+            || cpu.mode.privilege == Privilege::Machine
+            || cpu.mode.mcounteren & counter != 0;
+        return allowed.then_some(value);
+    }
+    let mode = &cpu.mode;
+    // Number bits 9–8: the lowest privilege that has access (Privileged spec 2.1).
+    if !mode.enabled || (mode.privilege as u16) < number >> 8 & 3 {
         return None;
     }
-    match number {
-        MISA => Some(MISA_RV32IM),
+    Some(match number {
+        0x300 => mode.mstatus,
+        0x301 => MISA,
+        0x304 => mode.mie,
+        0x305 => mode.mtvec.unwrap_or(0),
+        0x306 => mode.mcounteren,
+        0x30a => mode.menvcfg,
+        0x320 => mode.mcountinhibit,
+        0x340 => mode.mscratch,
+        0x341 => mode.mepc,
+        0x342 => mode.mcause,
+        0x343 => mode.mtval,
+        0x344 => cpu.mip(),
+        0xb00 | 0xb80 => half(number, mode.mcycle.value(cpu.cycles())),
+        0xb02 | 0xb82 => half(number, mode.minstret.value(cpu.instret)),
+        // mstatush, menvcfgh: no bit of theirs is there.
+        0x310 | 0x31a => 0,
         // mvendorid, marchid, mimpid, mhartid, mconfigptr: zero is "not implemented", and hart 0.
-        0xf11..=0xf15 => Some(0),
-        _ => counter(cpu, number).or_else(|| is_stored(number).then(|| cpu.csr.get(number))),
-    }
+        0xf11..=0xf15 => 0,
+        _ if is_tolerated(number) => 0,
+        _ => return None,
+    })
 }
 
-/// The counters, whose upper halves are 0x80 further on. The machine's own, from 0xb00, show the same values; what a
-/// program writes to them is dropped.
-fn counter(cpu: &Cpu, number: u16) -> Option<u32> {
-    let value = match number & !0x80 {
-        0xc02 | 0xb02 => cpu.instret,
-        0xc00 | 0xc01 | 0xb00 if cpu.counting => cpu.instret,
-        0xc00 | 0xb00 => nanoseconds(cpu),
-        0xc01 => nanoseconds(cpu) / 100,
-        _ => return None,
-    };
+/// One half of a counter; the upper halves are 0x80 further on.
+fn half(number: u16, value: u64) -> u32 {
     let half = if number & 0x80 == 0 {
         value
     } else {
         value >> 32
     };
-    Some((half & 0xffff_ffff) as u32)
+    (half & 0xffff_ffff) as u32
 }
 
-/// Wraps after 584 years.
-fn nanoseconds(cpu: &Cpu) -> u64 {
-    let elapsed = cpu.clock.elapsed();
-    elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
+/// A counter that U sees, and its bit in `mcounteren`.
+fn user_counter(cpu: &Cpu, number: u16) -> Option<(u32, u32)> {
+    let mode = &cpu.mode;
+    let (bit, value) = match number & !0x80 {
+        0xc00 => (CYCLE, mode.mcycle.value(cpu.cycles())),
+        0xc01 => (TIME, cpu.mtime()),
+        0xc02 => (INSTRET, mode.minstret.value(cpu.instret)),
+        _ => return None,
+    };
+    Some((bit, half(number, value)))
 }
 
-/// The writable machine-mode CSRs that start-up code sets: trap set-up and handling, `satp` (to turn paging off),
-/// resumable NMIs, triggers, event counters.
-fn is_stored(number: u16) -> bool {
-    matches!(number, 0x180 | 0x300..=0x3ff | 0x740..=0x744 | 0x7a0..=0x7a8 | 0xb03..=0xb1f | 0xb83..=0xb9f)
+/// What a hart like this does not have, but start-up code sets: `medeleg`, `mideleg`, `satp`, PMP, resumable NMIs, triggers,
+/// event counters.
+fn is_tolerated(number: u16) -> bool {
+    matches!(number, 0x180 | 0x302 | 0x303 | 0x312 | 0x323..=0x33f | 0x3a0..=0x3ef | 0x740..=0x744 | 0x7a0..=0x7a8 | 0xb03..=0xb1f | 0xb83..=0xb9f)
+}
+
+/// Writes what can be written; the rest of a WARL register stays as it is.
+fn write(cpu: &mut Cpu, number: u16, value: u32) {
+    let (cycles, instret) = (cpu.cycles(), cpu.instret);
+    let mode = &mut cpu.mode;
+    match number {
+        0x300 => {
+            let plain = MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPRV | MSTATUS_TW;
+            // Only U and M can be in MPP.
+            let previous = match value & MSTATUS_MPP {
+                legal @ (0 | MSTATUS_MPP) => legal,
+                _ => mode.mstatus & MSTATUS_MPP,
+            };
+            mode.mstatus = value & plain | previous;
+        }
+        0x304 => mode.mie = value & (1 << SOFTWARE | 1 << TIMER | 1 << EXTERNAL),
+        // Modes 2 and 3 are reserved: direct.
+        0x305 => mode.mtvec = Some(if value & 2 == 0 { value } else { value & !3 }),
+        0x306 => mode.mcounteren = value & (CYCLE | TIME | INSTRET),
+        0x30a => mode.menvcfg = value & 1,
+        0x320 => {
+            mode.mcountinhibit = value & (CYCLE | INSTRET);
+            mode.mcycle.stop(value & CYCLE != 0, cycles);
+            mode.minstret.stop(value & INSTRET != 0, instret);
+        }
+        0x340 => mode.mscratch = value,
+        0x341 => mode.mepc = value & !3,
+        0x342 => mode.mcause = value,
+        0x343 => mode.mtval = value,
+        0xb00 | 0xb80 => {
+            let now = mode.mcycle.value(cycles);
+            mode.mcycle.set(with_half(number, now, value), cycles);
+        }
+        0xb02 | 0xb82 => {
+            // The instruction that writes it is not counted any more (Unprivileged spec, "Zicntr").
+            let now = mode.minstret.value(instret);
+            let value = with_half(number, now, value);
+            mode.minstret.set(value, instret.wrapping_add(1));
+        }
+        _ => {}
+    }
+}
+
+fn with_half(number: u16, now: u64, value: u32) -> u64 {
+    if number & 0x80 == 0 {
+        now & !0xffff_ffff | u64::from(value)
+    } else {
+        now & 0xffff_ffff | u64::from(value) << 32
+    }
 }

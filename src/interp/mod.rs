@@ -8,10 +8,11 @@ pub mod csr;
 #[cfg(test)]
 mod tests;
 
-use crate::cpu::Cpu;
+use crate::cpu::privileged::MSTATUS_TW;
+use crate::cpu::{Cpu, Privilege};
 use crate::engine::{Budget, Engine, Sample, Stop, Trap};
 use crate::memory::{Fault, Memory};
-use crate::rv32::{CsrSource, Insn, LoadOp, StoreOp, decode};
+use crate::rv32::{CsrSource, Insn, LoadOp, PrivilegedOp, StoreOp, decode};
 use crate::sys::sampler;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,8 @@ const CHUNK: u64 = 1024;
 pub struct Interpreter {
     /// When set to true, a run ends with [`Stop::Interrupted`] within 1024 instructions. Nothing here clears it.
     pub stop: Option<Arc<AtomicBool>>,
+    /// The same: set for the machine's own purposes, not to end the run.
+    pub pause: Option<Arc<AtomicBool>>,
 }
 
 impl Interpreter {
@@ -34,8 +37,10 @@ impl Interpreter {
     }
 
     fn interrupted(&self) -> bool {
-        let flag = self.stop.as_ref();
-        flag.is_some_and(|stop| stop.load(Ordering::Relaxed))
+        [&self.stop, &self.pause]
+            .into_iter()
+            .flatten()
+            .any(|flag| flag.load(Ordering::Relaxed))
     }
 }
 
@@ -195,13 +200,45 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             };
             let old = csr::access(cpu, csr, csr::Change::of(op, source, operand)).ok_or(illegal)?;
             cpu.set(rd, old);
+            heed_interrupts(cpu, memory);
             next
+        }
+        Insn::Privileged(op) => {
+            if !allows(cpu, op) {
+                return Err(illegal);
+            }
+            match op {
+                PrivilegedOp::Wfi => return Err(Stop::Wait),
+                PrivilegedOp::Mret => {
+                    cpu.return_from_trap();
+                    heed_interrupts(cpu, memory);
+                    cpu.pc
+                }
+            }
         }
         Insn::Ecall => return Err(Stop::Ecall),
         Insn::Ebreak => return Err(Stop::Ebreak),
     };
     cpu.instret += 1;
     Ok(insn)
+}
+
+/// Whether the hart executes a privileged instruction as it is now.
+fn allows(cpu: &Cpu, op: PrivilegedOp) -> bool {
+    let mode = &cpu.mode;
+    mode.enabled
+        && match (op, mode.privilege) {
+            (_, Privilege::Machine) => true,
+            (PrivilegedOp::Mret, Privilege::User) => false,
+            (PrivilegedOp::Wfi, Privilege::User) => mode.mstatus & MSTATUS_TW == 0,
+        }
+}
+
+/// Interrupts that an instruction has let in are taken before the next one: the run stops for that.
+fn heed_interrupts(cpu: &Cpu, memory: &mut Memory) {
+    if cpu.interrupt_due().is_some() {
+        memory.stop_after_this();
+    }
 }
 
 /// The target of a taken jump, where it is one (Unprivileged spec 2.5: IALIGN is 32 without the C extension).

@@ -98,6 +98,7 @@ pub struct Jit<B> {
     /// The caller's budget and `instret` when the run began, and what the state's budget was then.
     start: (u64, u64, i64),
     stop: Option<Arc<AtomicBool>>,
+    pause: Option<Arc<AtomicBool>>,
     /// Whether [`Jit::unlink_everything`] was called since the last flush.
     unlinked: bool,
     sampling: Option<sample::Sampling>,
@@ -161,6 +162,7 @@ impl<B: Backend> Jit<B> {
             guard: FaultGuard::install()?,
             start: (0, 0, 0),
             stop: None,
+            pause: None,
             unlinked: false,
             sampling: None,
             stats: EngineStats {
@@ -185,9 +187,16 @@ impl<B: Backend> Jit<B> {
         self.stop = Some(stop);
     }
 
+    /// The same with a flag that is set for the machine's own purposes, not to end the run.
+    pub fn pause_on(&mut self, pause: Arc<AtomicBool>) {
+        self.pause = Some(pause);
+    }
+
     fn stops(&self) -> bool {
-        let stop = self.stop.as_ref();
-        stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+        [&self.stop, &self.pause]
+            .into_iter()
+            .flatten()
+            .any(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// What is translated.
@@ -376,8 +385,8 @@ impl<B: Backend> Engine for Jit<B> {
                 // may be left that point at what was dropped.
                 self.unlinked = true;
                 log::error!("the JIT cannot go on: {error}; interpreting");
-                let stop = self.stop.clone();
-                interp::Interpreter { stop }.run(cpu, memory, budget)
+                let (stop, pause) = (self.stop.clone(), self.pause.clone());
+                interp::Interpreter { stop, pause }.run(cpu, memory, budget)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What a machine is made with, and the choices that are left to us: engine and placement.
 
+use super::board::{BoardError, Devices};
 use crate::elf::{ElfError, Image, LoadError, Plan};
 use crate::engine::Engine;
 use crate::exit_status;
@@ -86,6 +87,10 @@ pub struct MachineConfig {
     pub max_insns: Option<u64>,
     /// The longest time to run.
     pub timeout: Option<Duration>,
+    /// Where a bare machine has its devices. RAM that lies there wins.
+    pub devices: Devices,
+    /// Whether somebody wants the devices just there: then RAM in their place is an error.
+    pub devices_are_chosen: bool,
     /// Whoever sets this to true, and then kicks the thread that runs the machine
     /// ([`crate::sys::signal::Thread::kick`]), ends the run soon.
     pub stop: Arc<AtomicBool>,
@@ -112,6 +117,8 @@ impl Default for MachineConfig {
             stderr: Stream::Inherit,
             max_insns: None,
             timeout: None,
+            devices: Devices::default(),
+            devices_are_chosen: false,
             stop: Arc::default(),
         }
     }
@@ -138,6 +145,8 @@ pub enum MachineError {
     JitRefused(io::Error),
     /// The host refuses what a time limit needs.
     TimeLimit(io::Error),
+    /// The bare machine cannot be as asked for.
+    Board(BoardError),
     /// Strict alignment was asked for together with this placement.
     StrictAlign(Placement),
 }
@@ -157,6 +166,7 @@ impl MachineError {
             | MachineError::NoJit
             | MachineError::JitRefused(_)
             | MachineError::TimeLimit(_)
+            | MachineError::Board(_)
             | MachineError::StrictAlign(_) => exit_status::OWN_ERROR,
         }
     }
@@ -178,6 +188,7 @@ impl fmt::Display for MachineError {
             MachineError::TimeLimit(source) => {
                 write!(f, "the host refuses what a time limit needs: {source}")
             }
+            MachineError::Board(source) => write!(f, "{source}"),
             MachineError::StrictAlign(placement) => write!(
                 f,
                 "strict alignment needs the paged placement, not {}",
@@ -207,6 +218,12 @@ impl From<RamError> for MachineError {
     }
 }
 
+impl From<BoardError> for MachineError {
+    fn from(source: BoardError) -> MachineError {
+        MachineError::Board(source)
+    }
+}
+
 impl From<LoadError> for MachineError {
     fn from(source: LoadError) -> MachineError {
         MachineError::Load(source)
@@ -229,9 +246,10 @@ impl From<SyscallError> for MachineError {
 pub(super) fn make_engine(
     config: &MachineConfig,
     memory: &Memory,
+    pause: Option<&Arc<AtomicBool>>,
 ) -> Result<Box<dyn Engine>, MachineError> {
     if config.engine.resolve() == EngineKind::Jit {
-        match make_jit(config, memory) {
+        match make_jit(config, memory, pause) {
             Ok(jit) => return Ok(jit),
             Err(error) if config.engine == EngineKind::Jit => return Err(error),
             Err(error) => log::warn!("{error}; interpreting"),
@@ -239,11 +257,16 @@ pub(super) fn make_engine(
     }
     Ok(Box::new(Interpreter {
         stop: Some(Arc::clone(&config.stop)),
+        pause: pause.cloned(),
     }))
 }
 
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
-fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, MachineError> {
+fn make_jit(
+    config: &MachineConfig,
+    memory: &Memory,
+    pause: Option<&Arc<AtomicBool>>,
+) -> Result<Box<dyn Engine>, MachineError> {
     let default = jit::JitConfig::default();
     let jit_config = jit::JitConfig {
         code_cache: config.code_cache.unwrap_or(default.code_cache),
@@ -254,6 +277,9 @@ fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, 
     match jit::for_host(memory, jit_config) {
         Ok(mut jit) => {
             jit.stop_on(Arc::clone(&config.stop));
+            if let Some(pause) = pause {
+                jit.pause_on(Arc::clone(pause));
+            }
             Ok(Box::new(jit))
         }
         Err(error) => Err(MachineError::JitRefused(error)),
@@ -261,7 +287,11 @@ fn make_jit(config: &MachineConfig, memory: &Memory) -> Result<Box<dyn Engine>, 
 }
 
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-fn make_jit(_: &MachineConfig, _: &Memory) -> Result<Box<dyn Engine>, MachineError> {
+fn make_jit(
+    _: &MachineConfig,
+    _: &Memory,
+    _: Option<&Arc<AtomicBool>>,
+) -> Result<Box<dyn Engine>, MachineError> {
     Err(MachineError::NoJit)
 }
 
@@ -272,6 +302,13 @@ pub(super) fn platform(
 ) -> Result<(Decision, Plan), MachineError> {
     let decision = decide(image, config.platform)?;
     let plan = plan(image, decision.platform, &config.ram, config.stack_size)?;
+    let bare = decision.platform == Platform::Bare;
+    let ram = plan.ram.as_deref().unwrap_or_default();
+    if bare && (config.devices_are_chosen || !config.ram.is_empty()) {
+        config.devices.check(ram)?;
+    } else if config.devices_are_chosen {
+        return Err(BoardError::NotBare.into());
+    }
     Ok((decision, plan))
 }
 

@@ -13,6 +13,12 @@ pub enum Exit {
     TohostFailure(u32),
     /// A word written to `tohost` asked for a service, and there is none.
     TohostRequest(u32),
+    /// The test finisher was told that the test failed, with this code.
+    FinisherFailure(u32),
+    /// The test finisher was told to reset the machine, which ends the run.
+    Reset,
+    /// `wfi`, and no interrupt can come that would end it.
+    WaitsForever,
     /// A guest event other than a memory fault.
     Trap(Trap),
     /// An `ebreak` that is no semihosting call.
@@ -36,7 +42,11 @@ impl Exit {
         match self {
             Exit::Status(status) => status,
             Exit::TohostFailure(number) => u8::try_from(number).unwrap_or(u8::MAX),
+            // A code of 0 is a failure all the same.
+            Exit::FinisherFailure(code) => u8::try_from(code).unwrap_or(u8::MAX).max(1),
+            Exit::Reset => 0,
             Exit::TohostRequest(_) => status::OWN_ERROR,
+            Exit::WaitsForever => status::TIMEOUT,
             Exit::Trap(Trap::IllegalInstruction { .. }) => status::ILLEGAL_INSTRUCTION,
             Exit::Trap(Trap::MisalignedJump { .. }) => status::MISALIGNED,
             Exit::Breakpoint => status::BREAKPOINT,
@@ -72,6 +82,11 @@ mod tests {
             (Exit::TohostFailure(3), 3),
             (Exit::TohostFailure(256), 255),
             (Exit::TohostRequest(2), 125),
+            (Exit::FinisherFailure(0), 1),
+            (Exit::FinisherFailure(7), 7),
+            (Exit::FinisherFailure(999), 255),
+            (Exit::Reset, 0),
+            (Exit::WaitsForever, 124),
             (Exit::Trap(Trap::IllegalInstruction { word: 0 }), 132),
             (Exit::Trap(Trap::MisalignedJump { target: 2 }), 135),
             (Exit::Breakpoint, 133),

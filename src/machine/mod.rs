@@ -4,10 +4,16 @@
 //! calls, semihosting, `tohost`, limits. Several machines can exist in one process.
 
 mod alarm;
+mod board;
 mod config;
 mod exit;
+mod htif;
 mod observed;
+mod timer;
+mod traps;
+mod uart;
 
+pub use board::{BoardError, Devices, FINISHER, UART};
 pub use config::{EngineKind, JIT_AVAILABLE, MachineConfig, MachineError};
 pub use exit::Exit;
 pub use observed::{CallTime, Observer, View};
@@ -52,6 +58,12 @@ pub struct Machine {
     alarm: Option<Alarm>,
     stop: Arc<AtomicBool>,
     call_time: Option<CallTime>,
+    /// On a bare machine, what is beside the hart.
+    board: Option<board::Board>,
+    /// How many instructions `tohost`'s other half is still waited for.
+    tohost_left: u8,
+    /// Whether the program's own handler is what traps.
+    handler_traps: bool,
 }
 
 impl fmt::Debug for Machine {
@@ -104,6 +116,7 @@ impl Machine {
     /// What does not fit, or what the host refuses.
     pub fn new(image: Image, config: MachineConfig) -> Result<Machine, MachineError> {
         let (decision, plan) = config::platform(&config, &image)?;
+        let bare = decision.platform == Platform::Bare;
         let mut memory = config::make_memory(&config, plan.lowest_address(&image))?;
         let layout = load(&image, &mut memory, &plan)?;
         let sp = initial_stack(&mut memory, &layout, image.entry, &config.args, &config.env)?;
@@ -112,11 +125,14 @@ impl Machine {
             ..Cpu::default()
         };
         cpu.x[SP] = sp;
-        cpu.csr.enabled = decision.platform == Platform::Bare;
-        if decision.platform == Platform::Bare {
-            memory.set_watch(image.special.tohost);
+        cpu.mode.enabled = bare;
+        if bare {
+            let tohost = image.special.tohost;
+            memory.set_watch(tohost.map(|t| t.addr..t.addr.wrapping_add(t.len)));
         }
-        let engine = config::make_engine(&config, &memory)?;
+        let board = bare.then(|| board::Board::new(config.devices));
+        let pause = board.as_ref().map(|board| &board.pause);
+        let engine = config::make_engine(&config, &memory, pause)?;
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         let pages = |bytes: u32| bytes.div_ceil(PAGE_SIZE);
         let own_pages = image.segments.iter().map(|s| pages(s.memsz));
@@ -150,6 +166,9 @@ impl Machine {
             alarm: alarm.map_err(MachineError::TimeLimit)?,
             stop: config.stop,
             call_time: None,
+            board,
+            tohost_left: 0,
+            handler_traps: false,
         })
     }
 
@@ -160,6 +179,12 @@ impl Machine {
 
     /// Ends what `run` does when the time limit is reached.
     fn within_time(&mut self, run: impl FnOnce(&mut Machine) -> Exit) -> Exit {
+        let run = |machine: &mut Machine| {
+            let exit = run(machine);
+            // How the run ended is more than that nobody reads the last of its output.
+            let _ = machine.syscalls.flush_console();
+            exit
+        };
         let Some(alarm) = self.alarm.take() else {
             return run(self);
         };
@@ -174,11 +199,27 @@ impl Machine {
     }
 
     fn run_to_end(&mut self) -> Exit {
-        loop {
-            let stop = self
+        self.run_slices(|machine, budget| {
+            machine
                 .engine
-                .run(&mut self.cpu, &mut self.memory, &mut self.budget);
-            if let Some(exit) = self.act_on(stop) {
+                .run(&mut machine.cpu, &mut machine.memory, budget)
+        })
+    }
+
+    /// Has `run` execute the program slice by slice, until it ends or must stop.
+    fn run_slices(&mut self, mut run: impl FnMut(&mut Machine, &mut Budget) -> Stop) -> Exit {
+        loop {
+            let slice = self.begin_slice();
+            let mut left = slice;
+            let stop = run(self, &mut left);
+            if let (Budget::Instructions(before), Budget::Instructions(after)) = (slice, left) {
+                self.budget.spend(before - after);
+            }
+            if self.end_slice(stop) {
+                continue;
+            }
+            let exit = self.act_on(stop).or_else(|| self.await_tohost());
+            if let Some(exit) = exit {
                 return exit;
             }
         }
@@ -186,12 +227,11 @@ impl Machine {
 
     /// Executes one instruction, whatever the limits. `None`: the program has not ended.
     pub fn step(&mut self) -> Option<Exit> {
-        let stop = match interp::step(&mut self.cpu, &mut self.memory) {
-            Ok(()) if self.memory.watch_hit() => Stop::Watch,
-            Ok(()) => return None,
-            Err(stop) => stop,
-        };
-        self.act_on(stop)
+        self.begin_slice();
+        match interp::step(&mut self.cpu, &mut self.memory) {
+            Ok(()) => self.after_step(),
+            Err(stop) => self.act_on(stop),
+        }
     }
 
     /// Calls a function of the program and returns its a0. Its registers are those of the machine, except for the
@@ -243,6 +283,21 @@ impl Machine {
     /// Does what a stop asks for. `None`: go on.
     fn act_on(&mut self, stop: Stop) -> Option<Exit> {
         match stop {
+            Stop::Ebreak if is_semihosting_call(&mut self.memory, self.cpu.pc) => {
+                let outcome = self.syscalls.semihost(&mut self.cpu, &mut self.memory);
+                return self.after_call(outcome);
+            }
+            Stop::Fault(fault) => {
+                if let Some(done) = self.device_access(fault) {
+                    return done;
+                }
+            }
+            _ => {}
+        }
+        if self.trap(stop) {
+            return None;
+        }
+        match stop {
             Stop::Ecall => {
                 let start = self.call_time.map(|_| Instant::now());
                 let outcome = self.syscalls.ecall(&mut self.cpu, &mut self.memory);
@@ -252,12 +307,9 @@ impl Machine {
                 }
                 self.after_call(outcome)
             }
-            Stop::Ebreak if is_semihosting_call(&mut self.memory, self.cpu.pc) => {
-                let outcome = self.syscalls.semihost(&mut self.cpu, &mut self.memory);
-                self.after_call(outcome)
-            }
             Stop::Ebreak => Some(Exit::Breakpoint),
-            Stop::Watch => self.read_tohost(),
+            Stop::Watch => self.tohost_written(),
+            Stop::Wait => self.wait_for_interrupt(),
             Stop::Trap(trap) => Some(Exit::Trap(trap)),
             Stop::Fault(fault) => Some(Exit::Fault(fault)),
             Stop::Budget => Some(Exit::MaxInsns),
@@ -277,20 +329,6 @@ impl Machine {
         }
     }
 
-    /// What was written to `tohost`: 0 is nothing, 1 success, another odd value a failure (riscv-tests).
-    fn read_tohost(&mut self) -> Option<Exit> {
-        self.memory.clear_watch_hit();
-        let mut bytes = [0; 4];
-        let tohost = self.image.special.tohost?;
-        self.memory.read(tohost, &mut bytes).ok()?;
-        match u32::from_le_bytes(bytes) {
-            0 => None,
-            1 => Some(Exit::Status(0)),
-            odd if odd % 2 == 1 => Some(Exit::TohostFailure(odd >> 1)),
-            even => Some(Exit::TohostRequest(even)),
-        }
-    }
-
     /// The words from `begin_signature` to `end_signature`, as riscv-arch-test compares them: one a line, 8
     /// hexadecimal digits. `None` where the program has no such symbols, or they are not addresses of a range of
     /// readable words.
@@ -307,6 +345,12 @@ impl Machine {
             text.push_str(&format!("{:08x}\n", u32::from_le_bytes(bytes)));
         }
         Some(text)
+    }
+
+    /// Whether what ended the run happened in the program's own trap handler, which met it again and again.
+    #[must_use]
+    pub fn handler_traps(&self) -> bool {
+        self.handler_traps
     }
 
     /// The program.

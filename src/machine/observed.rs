@@ -4,7 +4,7 @@
 use super::{Exit, Machine};
 use crate::cpu::Cpu;
 use crate::elf::{Image, Layout};
-use crate::engine::{Budget, Stop};
+use crate::engine::Budget;
 use crate::interp;
 use crate::memory::Memory;
 use crate::sys::sampler::Timer;
@@ -83,19 +83,18 @@ impl Machine {
                 if self.budget == Budget::Instructions(0) {
                     return Exit::MaxInsns;
                 }
+                self.begin_slice();
                 observer.before(&self.view());
-                let stop = match interp::step(&mut self.cpu, &mut self.memory) {
+                let (exit, executed) = match interp::step(&mut self.cpu, &mut self.memory) {
                     Ok(()) => {
                         self.budget.spend(1);
-                        self.memory.watch_hit().then_some(Stop::Watch)
+                        (self.after_step(), true)
                     }
-                    Err(stop) => Some(stop),
+                    Err(stop) => {
+                        let exit = self.act_on(stop);
+                        (exit, matches!(exit, None | Some(Exit::Status(_))))
+                    }
                 };
-                let exit = stop.and_then(|stop| self.act_on(stop));
-                let executed = matches!(
-                    exit,
-                    None | Some(Exit::Status(_) | Exit::TohostFailure(_) | Exit::TohostRequest(_))
-                );
                 observer.after(&self.view(), executed);
                 if let Some(exit) = exit {
                     return exit;
@@ -116,12 +115,12 @@ impl Machine {
     ) -> io::Result<Exit> {
         let _timer = Timer::start(interval)?;
         Ok(self.within_time(|machine| {
-            loop {
+            machine.run_slices(|machine, budget| {
                 let (image, layout) = (&machine.image, &machine.layout);
-                let stop = machine.engine.run_sampled(
+                machine.engine.run_sampled(
                     &mut machine.cpu,
                     &mut machine.memory,
-                    &mut machine.budget,
+                    budget,
                     &mut |cpu, memory| {
                         sample(View {
                             image,
@@ -130,11 +129,8 @@ impl Machine {
                             memory,
                         });
                     },
-                );
-                if let Some(exit) = machine.act_on(stop) {
-                    return exit;
-                }
-            }
+                )
+            })
         }))
     }
 

@@ -2,9 +2,15 @@
 
 use super::table::{CODE, WATCHED};
 use super::{Memory, PAGE_COUNT, PAGE_SHIFT, PAGE_SIZE};
+use std::ops::Range;
 
 /// The most stores to pages of code that are kept apart.
 const MOST_CODE_WRITES: usize = 1024;
+
+/// The first and the last page of a few bytes.
+fn pages(bytes: Range<u32>) -> [u32; 2] {
+    [bytes.start, bytes.end.wrapping_sub(1)].map(|addr| addr >> PAGE_SHIFT)
+}
 
 /// A guest store to a page from which code was translated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +33,30 @@ impl Memory {
         self.supply.set(page, CODE, false);
     }
 
-    /// Watches the word at this address: [`Memory::watch_hit`] tells of writes to it. Its page cannot be
-    /// written by emitted code, so that no store to it goes unseen and nothing else costs more.
-    pub fn set_watch(&mut self, addr: Option<u32>) {
-        if let Some(old) = self.watch.take() {
-            self.supply.set(old >> PAGE_SHIFT, WATCHED, false);
+    /// Watches these bytes, at most a page's: [`Memory::watch_hit`] tells of writes to them. Their pages cannot be
+    /// written by emitted code, so that no store to them goes unseen and nothing else costs more.
+    pub fn set_watch(&mut self, bytes: Option<Range<u32>>) {
+        for page in self.watch.take().into_iter().flat_map(pages) {
+            self.supply.set(page, WATCHED, false);
         }
-        self.watch = addr;
         self.watch_hit = false;
-        if let Some(new) = addr {
-            self.supply.set(new >> PAGE_SHIFT, WATCHED, true);
+        for page in bytes.clone().into_iter().flat_map(pages) {
+            self.supply.set(page, WATCHED, true);
         }
+        self.watch = bytes;
     }
 
-    /// Whether the watched word was written since [`Memory::clear_watch_hit`]. Engines look at this after each store
+    /// Whether a watched byte was written since [`Memory::clear_watch_hit`]. Engines look at this after each store
     /// that went through here, and stop with `Stop::Watch`.
     #[inline]
     #[must_use]
     pub fn watch_hit(&self) -> bool {
         self.watch_hit
+    }
+
+    /// Makes engines stop behind the instruction that they are executing, as after a write to a watched byte.
+    pub fn stop_after_this(&mut self) {
+        self.watch_hit = true;
     }
 
     /// Makes [`Memory::watch_hit`] false.
@@ -92,8 +103,9 @@ impl Memory {
             self.note(CodeWrite { addr, len });
         }
         if watched {
-            self.watch_hit |= self.watch.is_some_and(|watch| {
-                watch.wrapping_sub(addr) < len || addr.wrapping_sub(watch) < 4
+            self.watch_hit |= self.watch.as_ref().is_some_and(|watch| {
+                let watched = watch.end.wrapping_sub(watch.start);
+                watch.start.wrapping_sub(addr) < len || addr.wrapping_sub(watch.start) < watched
             });
         }
     }

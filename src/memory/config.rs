@@ -45,7 +45,8 @@ impl Default for MemoryConfig {
     fn default() -> MemoryConfig {
         MemoryConfig {
             placement: Placement::Paged,
-            limit_pages: (64 << 20) / PAGE_SIZE,
+            // As much as every placement can have.
+            limit_pages: (255 << 20) / PAGE_SIZE,
             strict_align: false,
         }
     }

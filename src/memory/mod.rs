@@ -19,6 +19,7 @@ pub use permissions::Permissions;
 pub use scalar::Scalar;
 pub use table::{IDENTITY_LOWEST, PAGED_MOST_PAGES, Table};
 
+use std::ops::Range;
 use supply::Supply;
 
 /// Bytes of a guest page.
@@ -35,7 +36,7 @@ pub struct Memory {
     strict_align: bool,
     code_writes: Vec<CodeWrite>,
     fence_i: bool,
-    watch: Option<u32>,
+    watch: Option<Range<u32>>,
     watch_hit: bool,
 }
 

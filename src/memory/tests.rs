@@ -82,7 +82,7 @@ fn stores_beside_the_watched_word_leave_nothing_behind() {
     for placement in [Placement::Window, Placement::Paged] {
         let mut memory = memory(placement, 4);
         memory.map(PAGE, 0x1000, Permissions::RW).unwrap();
-        memory.set_watch(Some(PAGE + 8));
+        memory.set_watch(Some(PAGE + 8..PAGE + 12));
         for addr in [PAGE, PAGE + 4, PAGE + 12, PAGE + 0xffc] {
             memory.store(addr, 1_u32).unwrap();
             assert!(!memory.watch_hit() && !memory.has_code_writes());
@@ -95,7 +95,7 @@ fn stores_beside_the_watched_word_leave_nothing_behind() {
         memory.store(PAGE, 1_u32).unwrap();
         let write = CodeWrite { addr: PAGE, len: 4 };
         assert_eq!(memory.take_code_writes(), [write]);
-        memory.set_watch(Some(PAGE + 8));
+        memory.set_watch(Some(PAGE + 8..PAGE + 12));
         memory.unprotect_code(PAGE / PAGE_SIZE);
         memory.store(PAGE + 8, 1_u32).unwrap();
         assert!(memory.watch_hit() && !memory.has_code_writes());

@@ -262,7 +262,7 @@ fn symbol(image: &Image) -> Option<Reason> {
     let special = &image.special;
     let has = |addr: Option<u32>, name| addr.map(|_| Reason::Symbol(name));
     has(special.sys_semihost, "sys_semihost")
-        .or_else(|| has(special.tohost, "tohost"))
+        .or_else(|| has(special.tohost.map(|tohost| tohost.addr), "tohost"))
         .or_else(|| has(special.stack, "__stack"))
 }
 

@@ -5,7 +5,7 @@
 //! What stands behind a call is reached once the function that is called was seen to return.
 
 use crate::rv32::decode::{MRET, SEMIHOSTING_BEFORE, SEMIHOSTING_BEHIND, SRET, WFI};
-use crate::rv32::{CsrOp, CsrSource, Insn, Reg, decode};
+use crate::rv32::{CsrOp, CsrSource, Insn, PrivilegedOp, Reg, decode};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives the instruction word at an address; `None` where none can be fetched.
@@ -135,11 +135,11 @@ impl Scan {
             self.functions.owner.insert(pc, function);
             if matches!(word, MRET | SRET | WFI) {
                 self.privileged.insert(pc, word);
-                if word != WFI {
-                    // Where it goes is in `mepc`, which was followed where it was written.
-                    return;
-                }
-            } else if let Some(insn) = decode(word) {
+            }
+            if word == SRET {
+                return;
+            }
+            if let Some(insn) = decode(word) {
                 let mut here = Here {
                     pc,
                     function,
@@ -180,6 +180,9 @@ impl Scan {
                 here.known.set(Reg::A0, None);
                 return !matches!(number, Some(EXIT | EXIT_GROUP));
             }
+            // Where it goes is in `mepc`, which was followed where it was written.
+            Insn::Privileged(PrivilegedOp::Mret) => return false,
+            Insn::Privileged(PrivilegedOp::Wfi) => {}
             Insn::Ebreak => {
                 let before = fetch(pc.wrapping_sub(4)) == Some(SEMIHOSTING_BEFORE);
                 if !before || fetch(pc.wrapping_add(4)) != Some(SEMIHOSTING_BEHIND) {
@@ -316,7 +319,8 @@ impl Known {
             | Insn::Fence { .. }
             | Insn::FenceI { .. }
             | Insn::Ecall
-            | Insn::Ebreak => {}
+            | Insn::Ebreak
+            | Insn::Privileged(_) => {}
         }
     }
 }

@@ -69,8 +69,13 @@ impl Crash {
     #[must_use]
     pub fn new(exit: Exit, machine: &mut Machine) -> Option<Crash> {
         match exit {
-            Exit::Status(_) | Exit::TohostFailure(_) | Exit::Killed(SIGPIPE) => return None,
+            Exit::Status(_)
+            | Exit::TohostFailure(_)
+            | Exit::FinisherFailure(_)
+            | Exit::Reset
+            | Exit::Killed(SIGPIPE) => return None,
             Exit::TohostRequest(_)
+            | Exit::WaitsForever
             | Exit::Trap(_)
             | Exit::Breakpoint
             | Exit::Fault(_)

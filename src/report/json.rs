@@ -152,6 +152,9 @@ fn fault(exit: Exit) -> Option<Fault> {
         Exit::Status(_)
         | Exit::TohostFailure(_)
         | Exit::TohostRequest(_)
+        | Exit::FinisherFailure(_)
+        | Exit::Reset
+        | Exit::WaitsForever
         | Exit::Trap(_)
         | Exit::Breakpoint
         | Exit::Killed(_)
@@ -166,6 +169,9 @@ fn kind(exit: Exit) -> &'static str {
         Exit::Status(_) => "exit",
         Exit::TohostFailure(_) => "tohost-failure",
         Exit::TohostRequest(_) => "tohost-request",
+        Exit::FinisherFailure(_) => "finisher-failure",
+        Exit::Reset => "reset",
+        Exit::WaitsForever => "waits-forever",
         Exit::Trap(Trap::IllegalInstruction { .. }) => "illegal-instruction",
         Exit::Trap(Trap::MisalignedJump { .. }) => "misaligned-jump",
         Exit::Breakpoint => "breakpoint",

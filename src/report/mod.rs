@@ -29,6 +29,14 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
         return None;
     }
     let place = location(machine, machine.cpu().pc);
+    let text = describe_at(exit, machine, &place)?;
+    Some(match machine.handler_traps() {
+        true => format!("{text} (in its own trap handler, which meets this for ever)"),
+        false => text,
+    })
+}
+
+fn describe_at(exit: Exit, machine: &Machine, place: &str) -> Option<String> {
     Some(match exit {
         Exit::Status(_) => return None,
         Exit::TohostFailure(number) => format!("test {number} failed, says tohost, at {place}"),
@@ -36,6 +44,13 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
             "{value:#010x} in tohost, at {place}: asks for a service of the host, and there is none"
         ),
         Exit::Trap(trap @ Trap::MisalignedJump { .. }) => format!("{trap} at {place}"),
+        Exit::FinisherFailure(code) => {
+            format!("the test failed with code {code}, says the finisher, at {place}")
+        }
+        Exit::Reset => format!("the program asked for a reset, at {place}"),
+        Exit::WaitsForever => {
+            format!("waits for an interrupt that cannot come (wfi), at {place}")
+        }
         Exit::Trap(trap @ Trap::IllegalInstruction { word }) => {
             let name = foreign::name(word);
             let advice = foreign::advice(word, machine.image(), machine.platform().platform);

@@ -1,8 +1,8 @@
 //! Words to [`Insn`]: the inverse of [`super::encode`].
 //!
-//! Only what rvjit executes is accepted: RV32I, M, Zicsr, Zifencei. Everything else is `None`, an illegal instruction.
+//! Only what rvjit executes is accepted: RV32I, M, Zicsr, Zifencei, `mret` and `wfi`. Everything else is `None`, an illegal instruction.
 
-use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, PrivilegedOp, Reg, StoreOp};
 
 /// Major opcodes, instruction bits 6–0 (Unprivileged spec, table "RISC-V base opcode map").
 pub(super) mod opcode {
@@ -156,6 +156,12 @@ pub const fn decode(word: u32) -> Option<Insn> {
                 3 => CsrOp::Clear,
                 _ if word == ECALL => return Some(Insn::Ecall),
                 _ if word == EBREAK => return Some(Insn::Ebreak),
+                _ if word == PrivilegedOp::Mret.word() => {
+                    return Some(Insn::Privileged(PrivilegedOp::Mret));
+                }
+                _ if word == PrivilegedOp::Wfi.word() => {
+                    return Some(Insn::Privileged(PrivilegedOp::Wfi));
+                }
                 _ => return None,
             };
             let source = if funct3 & 4 == 0 {

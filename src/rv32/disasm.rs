@@ -78,6 +78,7 @@ impl fmt::Display for Listing {
             } => csr_access(f, op, rd, source, csr),
             Insn::Ecall => f.write_str("ecall"),
             Insn::Ebreak => f.write_str("ebreak"),
+            Insn::Privileged(op) => f.write_str(op.name()),
         }
     }
 }
@@ -307,6 +308,7 @@ fn store_name(op: StoreOp) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PrivilegedOp;
     use super::super::encode::encode;
     use super::*;
     use std::path::Path;
@@ -428,6 +430,7 @@ mod tests {
             });
         }
         insns.extend([Insn::Ecall, Insn::Ebreak]);
+        insns.extend(PrivilegedOp::ALL.map(Insn::Privileged));
         let mut words: Vec<u32> = insns.into_iter().map(encode).collect();
         // Not RV32IM: amoadd.w, flw, ld, addiw, funct7 2, reserved branch, load, store, jalr.
         words.extend([

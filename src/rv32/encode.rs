@@ -59,7 +59,9 @@ const fn fits(insn: Insn) -> bool {
                     CsrSource::Imm(imm) => imm < 32,
                 }
         }
-        Insn::Alu { .. } | Insn::Mul { .. } | Insn::Ecall | Insn::Ebreak => true,
+        Insn::Alu { .. } | Insn::Mul { .. } | Insn::Ecall | Insn::Ebreak | Insn::Privileged(_) => {
+            true
+        }
     }
 }
 
@@ -169,6 +171,7 @@ const fn word(insn: Insn) -> u32 {
         }
         Insn::Ecall => ECALL,
         Insn::Ebreak => EBREAK,
+        Insn::Privileged(op) => op.word(),
     }
 }
 
@@ -221,6 +224,7 @@ const fn imm_j(offset: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PrivilegedOp;
     use super::super::decode;
     use super::*;
 
@@ -264,6 +268,8 @@ mod tests {
         for (insn, word) in [
             (Insn::Ecall, 0x0000_0073),
             (Insn::Ebreak, 0x0010_0073),
+            (Insn::Privileged(PrivilegedOp::Mret), 0x3020_0073),
+            (Insn::Privileged(PrivilegedOp::Wfi), 0x1050_0073),
             (
                 Insn::AluImm {
                     op: AluOp::Add,

@@ -3,6 +3,7 @@
 //! Decoded once and shared by the interpreter, the translator, the disassembler and the tests. What the operations
 //! inside mean is in `op`.
 
+use super::decode::{MRET, WFI};
 use super::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// What a Zicsr instruction does with its operand.
@@ -23,6 +24,38 @@ pub enum CsrSource {
     Reg(Reg),
     /// A five-bit unsigned constant.
     Imm(u8),
+}
+
+/// Instructions of the privileged architecture (Privileged spec, "Trap-Return Instructions", "Wait for Interrupt").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PrivilegedOp {
+    /// MRET: returns from a trap.
+    Mret,
+    /// WFI: waits for an interrupt.
+    Wfi,
+}
+
+impl PrivilegedOp {
+    /// All of them.
+    pub const ALL: [PrivilegedOp; 2] = [PrivilegedOp::Mret, PrivilegedOp::Wfi];
+
+    /// The mnemonic.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PrivilegedOp::Mret => "mret",
+            PrivilegedOp::Wfi => "wfi",
+        }
+    }
+
+    /// The instruction word.
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        match self {
+            PrivilegedOp::Mret => MRET,
+            PrivilegedOp::Wfi => WFI,
+        }
+    }
 }
 
 /// A decoded guest instruction.
@@ -97,6 +130,8 @@ pub enum Insn {
     Ecall,
     /// Breakpoint.
     Ebreak,
+    /// What only a machine mode has.
+    Privileged(PrivilegedOp),
 }
 
 impl Insn {
@@ -118,7 +153,8 @@ impl Insn {
             | Insn::Fence { .. }
             | Insn::FenceI { .. }
             | Insn::Ecall
-            | Insn::Ebreak => return None,
+            | Insn::Ebreak
+            | Insn::Privileged(_) => return None,
         };
         if rd.is_zero() { None } else { Some(rd) }
     }
@@ -145,7 +181,8 @@ impl Insn {
             | Insn::FenceI { .. }
             | Insn::Csr { .. }
             | Insn::Ecall
-            | Insn::Ebreak => [None, None],
+            | Insn::Ebreak
+            | Insn::Privileged(_) => [None, None],
         }
     }
 }

@@ -12,6 +12,6 @@ pub use decode::decode;
 pub use disasm::{Listing, disassemble, disassemble_word};
 pub use encode::{encode, try_encode};
 pub use foreign::{Foreign, foreign};
-pub use insn::{CsrOp, CsrSource, Insn};
+pub use insn::{CsrOp, CsrSource, Insn, PrivilegedOp};
 pub use op::{AluOp, Cond, LoadOp, MulOp, StoreOp};
 pub use reg::Reg;

@@ -43,11 +43,23 @@ pub fn shows_processes(_fd: BorrowedFd<'_>) -> io::Result<bool> {
 ///
 /// # Errors
 /// The host's, among them `Interrupted`.
-#[expect(unsafe_code, reason = "poll(2) takes a pointer")]
 pub fn wait_readable(fd: BorrowedFd<'_>, milliseconds: i32) -> io::Result<bool> {
+    wait_for(fd, libc::POLLIN, milliseconds)
+}
+
+/// Waits until a write would not block, at most `milliseconds`.
+///
+/// # Errors
+/// The host's, among them `Interrupted`.
+pub fn wait_writable(fd: BorrowedFd<'_>, milliseconds: i32) -> io::Result<bool> {
+    wait_for(fd, libc::POLLOUT, milliseconds)
+}
+
+#[expect(unsafe_code, reason = "poll(2) takes a pointer")]
+fn wait_for(fd: BorrowedFd<'_>, events: i16, milliseconds: i32) -> io::Result<bool> {
     let mut poll = libc::pollfd {
         fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
+        events,
         revents: 0,
     };
     // SAFETY: the pointer is to one pollfd that lives across the call.

@@ -56,6 +56,15 @@ impl Files {
             .ok_or(Errno::EBADF)
     }
 
+    /// Whether a read would not wait: there is something, the end, or an error.
+    pub(super) fn has_input(&self, fd: u32) -> bool {
+        match self.table.get(fd as usize) {
+            Some(Some(Handle::Stream(stream))) => stream.has_input(),
+            Some(Some(Handle::File(_))) => true,
+            Some(None) | None => false,
+        }
+    }
+
     /// Whether the descriptor is open.
     pub(super) fn is_open(&self, fd: u32) -> bool {
         self.table.get(fd as usize).is_some_and(Option::is_some)

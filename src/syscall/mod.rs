@@ -7,6 +7,7 @@
 pub mod abi;
 mod brk;
 mod calls;
+mod console;
 mod files;
 mod nested;
 mod paths;
@@ -174,6 +175,8 @@ pub struct Syscalls {
     recent: Ring,
     trace: Option<Trace>,
     semihosting: semihosting::State,
+    /// Characters of the console that wait for the end of their line.
+    console: Vec<u8>,
 }
 
 /// Takes the lines of a trace.
@@ -221,6 +224,7 @@ impl Syscalls {
             recent: Ring::default(),
             trace: None,
             semihosting: semihosting::State::default(),
+            console: Vec::new(),
         })
     }
 
@@ -237,6 +241,9 @@ impl Syscalls {
     /// Does the system call that the registers ask for. Of the registers only a0 changes, and pc does not.
     #[inline]
     pub fn ecall(&mut self, cpu: &mut Cpu, memory: &mut Memory) -> Outcome {
+        if let Err(outcome) = self.flush_console() {
+            return outcome;
+        }
         let number = cpu.x[A7];
         let args: [u32; 6] = std::array::from_fn(|n| cpu.x[A0 + n]);
         let (result, outcome) = match self.dispatch(number, args, memory) {
@@ -260,6 +267,11 @@ impl Syscalls {
     /// Does the semihosting call that the registers ask for. Of the registers only a0 changes, and pc does not.
     pub fn semihost(&mut self, cpu: &mut Cpu, memory: &mut Memory) -> Outcome {
         let (number, parameter) = (cpu.x[A0], cpu.x[A0 + 1]);
+        if !semihosting::is_character(number)
+            && let Err(outcome) = self.flush_console()
+        {
+            return outcome;
+        }
         let (result, outcome) = match self.semihosting_call(number, parameter, memory) {
             Ok(value) => (Some(value), Outcome::Continue),
             Err(outcome) => (None, outcome),

@@ -58,6 +58,11 @@ operations! {
     SYS_TICKFREQ = 0x31;
 }
 
+/// Whether an operation only adds a character to the console.
+pub(super) fn is_character(operation: u32) -> bool {
+    operation == SYS_WRITEC
+}
+
 /// The reason for an exit that is a program's normal end.
 const APPLICATION_EXIT: u32 = 0x20026;
 /// What fails says this.
@@ -127,7 +132,8 @@ impl Syscalls {
                 Ok(0)
             }
             SYS_WRITEC => {
-                self.write(memory, 1, parameter, 1)?;
+                let byte = memory.load(parameter)?;
+                self.put_console(byte).map_err(Failure::End)?;
                 Ok(0)
             }
             SYS_WRITE0 => self.write_string(memory, parameter),

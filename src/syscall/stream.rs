@@ -4,7 +4,7 @@
 //! those of the host. There is no buffer: each guest call is one host call, in the order the guest makes them.
 
 use super::abi::{Errno, Stat};
-use crate::sys::fd::wait_readable;
+use crate::sys::fd::{wait_readable, wait_writable};
 use cap_std::fs::Metadata;
 use std::fmt;
 use std::fs::File;
@@ -157,6 +157,17 @@ impl OpenStream {
         })
     }
 
+    /// Whether a read would not wait.
+    pub(super) fn has_input(&self) -> bool {
+        match self {
+            OpenStream::Host { file, may_block } => {
+                !may_block || wait_readable(file.as_fd(), 0).unwrap_or(false)
+            }
+            OpenStream::Null | OpenStream::Reader(_) => true,
+            OpenStream::Writer(_) => false,
+        }
+    }
+
     /// One read: at least a byte, or the end.
     pub(super) fn read(
         &mut self,
@@ -206,6 +217,16 @@ impl OpenStream {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {
                     if stops(stop) {
                         return Err(StreamError::Interrupted);
+                    }
+                }
+                // The process's own stream may be one that does not wait; the guest's is not.
+                Err(error) if host && error.kind() == ErrorKind::WouldBlock => {
+                    if stops(stop) {
+                        return Err(StreamError::Interrupted);
+                    }
+                    if let OpenStream::Host { file, .. } = self {
+                        // Whatever is wrong, the next write tells.
+                        let _ = wait_writable(file.as_fd(), POLL_MILLISECONDS);
                     }
                 }
                 Err(error) if host && error.kind() == ErrorKind::BrokenPipe => {

@@ -67,6 +67,7 @@ fn a_stop_flag_interrupts() {
         let stop = Arc::new(AtomicBool::new(false));
         let mut engine = Interpreter {
             stop: Some(Arc::clone(&stop)),
+            pause: None,
         };
         std::thread::scope(|scope| {
             scope.spawn(|| {

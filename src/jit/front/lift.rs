@@ -120,7 +120,11 @@ impl Lifter<'_> {
                 None => self.jump_reg(rd, rs1, offset),
             },
             Insn::Fence { .. } => self.push(Op::Nop),
-            Insn::FenceI { .. } | Insn::Csr { .. } | Insn::Ecall | Insn::Ebreak => {
+            Insn::FenceI { .. }
+            | Insn::Csr { .. }
+            | Insn::Ecall
+            | Insn::Ebreak
+            | Insn::Privileged(_) => {
                 self.push(Op::Interpret);
             }
         }

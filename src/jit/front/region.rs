@@ -6,7 +6,7 @@
 //! but the homes of registers can be relied on.
 
 use crate::memory::Memory;
-use crate::rv32::{Insn, decode};
+use crate::rv32::{Insn, PrivilegedOp, decode};
 
 /// The most guest instructions of a region. Large enough for almost every function, small enough that all branches
 /// inside reach on ARM64 (±1 MiB).
@@ -129,9 +129,14 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
         Some(Insn::Jal { .. }) => end(None, true),
         Some(Insn::Jalr { rd, .. }) => end(None, !rd.is_zero()),
         // The interpreter executes these; the run goes on behind them in a block of its own.
-        Some(Insn::Ecall | Insn::Ebreak | Insn::Csr { .. } | Insn::FenceI { .. }) => {
-            end(None, true)
-        }
+        Some(
+            Insn::Ecall
+            | Insn::Ebreak
+            | Insn::Csr { .. }
+            | Insn::FenceI { .. }
+            | Insn::Privileged(PrivilegedOp::Wfi),
+        ) => end(None, true),
+        Some(Insn::Privileged(PrivilegedOp::Mret)) => end(None, false),
         None => end(None, false),
         Some(
             Insn::Lui { .. }

@@ -160,7 +160,7 @@ fn slot(pc: u32) -> usize {
 fn ended_block(insn: Insn, at: u32, cpu: &Cpu) -> bool {
     match insn {
         Insn::Branch { .. } => cpu.pc != at.wrapping_add(4),
-        Insn::Jal { .. } | Insn::Jalr { .. } | Insn::FenceI { .. } => true,
+        Insn::Jal { .. } | Insn::Jalr { .. } | Insn::FenceI { .. } | Insn::Privileged(_) => true,
         _ => false,
     }
 }

@@ -7,7 +7,7 @@
 
 use super::layout::{contents, is_writable_code, load};
 use super::program::{Action, Image, Whole};
-use rvjit::cpu::Cpu;
+use rvjit::cpu::{Cpu, MachineMode};
 use rvjit::engine::{Budget, Engine, Stop, resume};
 use rvjit::interp;
 use rvjit::memory::{Access, Fault, Memory, Permissions};
@@ -24,7 +24,7 @@ pub(crate) struct Seen {
     stop: Stop,
     pc: u32,
     x: [u32; 32],
-    csrs: Vec<(u16, u32)>,
+    csrs: MachineMode,
     /// Instructions retired, where they are counted.
     counted: Option<u64>,
 }
@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
             pc: image.parts[0].0,
             ..Cpu::default()
         };
-        cpu.csr.enabled = whole.csrs;
+        cpu.mode.enabled = whole.csrs;
         Run {
             whole,
             image,
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
             stop,
             pc: cpu.pc,
             x: cpu.x,
-            csrs: cpu.csr.values.clone(),
+            csrs: cpu.mode.clone(),
             counted: self.budget.counts().then_some(cpu.instret),
         });
         let exit = stop == Stop::Ecall && self.image.exits.contains(&cpu.pc);
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
                 }
                 true
             }
-            Stop::Ebreak => {
+            Stop::Ebreak | Stop::Wait => {
                 resume(cpu, &mut self.budget);
                 true
             }

@@ -1,5 +1,9 @@
 //! The guest hart's state, in the layout that emitted code uses.
 
+pub mod privileged;
+
+pub use privileged::{Cause, MachineMode, Privilege};
+
 use crate::rv32::Reg;
 use std::time::{Duration, Instant};
 
@@ -19,8 +23,8 @@ pub struct Cpu {
     pub counting: bool,
     /// What the guest's `cycle` and `time` counters show when `counting` is off.
     pub clock: HostClock,
-    /// Machine-mode CSRs that bare-metal programs may write; `interp` gives them to the guest.
-    pub csr: MachineCsrs,
+    /// Machine mode, on a bare machine.
+    pub mode: MachineMode,
 }
 
 /// The host's monotonic clock, from the making of the `Cpu`.
@@ -51,33 +55,27 @@ impl PartialEq for HostClock {
 
 impl Eq for HostClock {}
 
-/// The machine-mode CSRs that bare-metal start-up code sets. They hold what was written and have no effect.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MachineCsrs {
-    /// Whether they exist: only bare-metal programs (semihosting, `tohost`) get them.
-    pub enabled: bool,
-    /// Values by CSR number, in order of first write.
-    pub values: Vec<(u16, u32)>,
-}
-
-impl MachineCsrs {
-    /// What was written last, or 0.
+impl Cpu {
+    /// Nanoseconds of the host's clock, or instructions where these are counted: what `cycle` shows. Wraps after 584
+    /// years.
     #[must_use]
-    pub fn get(&self, number: u16) -> u32 {
-        let found = self.values.iter().find(|&&(n, _)| n == number);
-        found.map_or(0, |&(_, value)| value)
+    pub fn cycles(&self) -> u64 {
+        if self.counting {
+            return self.instret;
+        }
+        let elapsed = self.clock.elapsed();
+        elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
     }
 
-    /// Stores a value.
-    pub fn set(&mut self, number: u16, value: u32) {
-        match self.values.iter_mut().find(|(n, _)| *n == number) {
-            Some((_, old)) => *old = value,
-            None => self.values.push((number, value)),
+    /// Ticks of 100 ns, or instructions where these are counted: what `time` and `mtime` show.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        match self.counting {
+            true => self.instret,
+            false => self.cycles() / 100,
         }
     }
-}
 
-impl Cpu {
     /// The value of a register.
     #[must_use]
     pub fn get(&self, reg: Reg) -> u32 {
