@@ -91,8 +91,16 @@ impl Mapping {
     /// # Errors
     /// As [`Mapping::for_code`].
     pub fn for_code_at(len: usize, low: u32) -> io::Result<Mapping> {
+        Self::near_low(low, |hint| Self::code(hint, len))
+    }
+
+    /// What `map` gives for a hint whose low half is `low`, or anywhere. Where only the first mapping succeeds, it is that.
+    fn near_low(
+        low: u32,
+        mut map: impl FnMut(*mut libc::c_void) -> io::Result<Mapping>,
+    ) -> io::Result<Mapping> {
         // The kernel's choice is random, and so stays the upper half of what is tried.
-        let anywhere = Self::for_code(len)?;
+        let anywhere = map(std::ptr::null_mut())?;
         // One way there are the mappings that were made before.
         for away in [-1, 1, -2, 2] {
             let high = (anywhere.address() as u64 >> 32).wrapping_add_signed(away);
@@ -100,7 +108,10 @@ impl Mapping {
                 break;
             };
             let hint = std::ptr::without_provenance_mut(wanted);
-            let mapping = Self::code(hint, len)?;
+            // Room for one there is.
+            let Ok(mapping) = map(hint) else {
+                break;
+            };
             if mapping.address() == wanted {
                 return Ok(mapping);
             }
@@ -311,6 +322,19 @@ pub fn page_size() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_mapping_for_code_is_enough() {
+        let mut mappings = 0;
+        let mapping = Mapping::near_low(0x1_0000, |hint| {
+            mappings += 1;
+            match mappings {
+                1 => Mapping::code(hint, page_size()),
+                _ => Err(io::Error::from(io::ErrorKind::OutOfMemory)),
+            }
+        });
+        assert_eq!((mapping.unwrap().len(), mappings), (page_size(), 2));
+    }
 
     #[test]
     fn parts_outside_are_refused() {
