@@ -46,6 +46,8 @@ impl Arena {
             JumpTableKind::Hashed => 16 * HASHED_SLOTS,
         };
         let mapping = Mapping::new(BEFORE + table, Protection::ReadWrite)?;
+        // A huge page would bring in 2 MiB of empty slots where one is touched.
+        mapping.keep_small(0, BEFORE + table);
         mapping.protect(0, STACK_GUARD, Protection::None)?;
         if kind == JumpTableKind::Sparse {
             mapping.protect(BEFORE + table / 4, table - table / 4, Protection::None)?;
@@ -215,6 +217,35 @@ mod tests {
         }
         arena.clear_all();
         assert_eq!(read(&arena, 0x8000_0000), 0);
+    }
+
+    /// The kernel's flags of the mapping that an address lies in. Emulators do not know them.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn flags_at(address: usize) -> Option<String> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let hex = |text: &str| usize::from_str_radix(text, 16).ok();
+        let mut lines = maps.lines().skip_while(|line| {
+            let range = line
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'));
+            !range.is_some_and(|(start, end)| {
+                hex(start).is_some_and(|start| start <= address)
+                    && hex(end).is_some_and(|end| end > address)
+            })
+        });
+        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:"))?;
+        Some(flags.to_string())
+    }
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn touching_a_slot_brings_no_huge_page() {
+        let arena = Arena::new(JumpTableKind::Sparse).unwrap();
+        for pc in [0x1_0000, 0xffff_fffc] {
+            let flags = flags_at(arena.slot(pc).addr()).expect("the kernel tells flags");
+            assert!(flags.split(' ').any(|flag| flag == "nh"), "{flags}");
+        }
     }
 
     #[test]
