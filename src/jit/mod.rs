@@ -95,6 +95,7 @@ pub struct Jit<B> {
     mode: Mode,
     placement: Placement,
     guard: FaultGuard,
+    fetcher: enter::Fetcher,
     /// The caller's budget and `instret` when the run began, and what the state's budget was then.
     start: (u64, u64, i64),
     stop: Option<Arc<AtomicBool>>,
@@ -160,6 +161,7 @@ impl<B: Backend> Jit<B> {
             },
             placement,
             guard: FaultGuard::install()?,
+            fetcher: enter::Fetcher::default(),
             start: (0, 0, 0),
             stop: None,
             pause: None,
@@ -365,6 +367,7 @@ impl<B: Backend> Jit<B> {
             return Ok(Stop::Budget);
         }
         self.heed_code_writes(memory)?;
+        self.fetcher.arrive();
         self.arena.state().x = cpu.x;
         let mut next = Next::Pc(cpu.pc);
         loop {

@@ -44,6 +44,18 @@ pub fn publish(start: *const u8, len: usize) {
     unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
+/// Has this thread fetch anew what it may have fetched before another thread published code (Arm ARM B2.3.10: the
+/// context synchronization that each processing element does itself).
+#[cfg(target_arch = "aarch64")]
+pub fn synchronize() {
+    // SAFETY: a barrier.
+    unsafe { std::arch::asm!("isb", options(nostack, preserves_flags)) };
+}
+
+/// Has this thread fetch anew what another thread published: x86-64 does that by itself.
+#[cfg(not(target_arch = "aarch64"))]
+pub fn synchronize() {}
+
 /// Makes code that was just written visible to instruction fetch: x86-64's caches do that by themselves.
 #[cfg(not(target_arch = "aarch64"))]
 pub fn publish(_start: *const u8, _len: usize) {}

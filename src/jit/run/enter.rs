@@ -3,7 +3,9 @@
 
 use crate::jit::code::jump_table::Arena;
 use crate::memory::Placement;
+use crate::sys::icache;
 use crate::sys::signal::{FaultGuard, HostRegisters, Running};
+use std::thread::{self, ThreadId};
 
 /// What is called, on the thread that runs emitted code, when something interrupts it there. Both may do anything to the
 /// engine, which is waiting for the code.
@@ -15,6 +17,24 @@ pub struct Hooks {
     pub on_sample: fn(*mut (), usize, &HostRegisters),
     /// The first argument of both.
     pub context: *mut (),
+}
+
+/// Which thread may fetch the code: the one that was here last, which has published all of it since, or has fetched
+/// anew when it came.
+#[derive(Debug, Default)]
+pub(in crate::jit) struct Fetcher(Option<ThreadId>);
+
+impl Fetcher {
+    /// This thread is about to enter code: where another was here before, it fetches anew. True if so.
+    pub(in crate::jit) fn arrive(&mut self) -> bool {
+        let here = Some(thread::current().id());
+        let moved = self.0 != here;
+        if moved {
+            icache::synchronize();
+            self.0 = here;
+        }
+        moved
+    }
 }
 
 /// Runs emitted code from `host` until it leaves, with the registers of the arena's state.
@@ -49,4 +69,18 @@ pub fn run(
     // callee-saved registers of the C convention.
     let enter: extern "C" fn(usize, *mut u8) = unsafe { std::mem::transmute(enter) };
     guard.with(&running, || enter(host, base));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_was_not_here_last_fetches_anew() {
+        let mut fetcher = Fetcher::default();
+        assert!(fetcher.arrive() && !fetcher.arrive());
+        let other = thread::scope(|scope| scope.spawn(|| fetcher.arrive()).join());
+        assert!(other.unwrap());
+        assert!(fetcher.arrive(), "the other may have published code");
+    }
 }
