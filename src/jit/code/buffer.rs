@@ -164,6 +164,8 @@ impl CodeBuffer {
             self.broken |= self.each_open(Mapping::close_code).is_err();
             return opened;
         }
+        #[cfg(test)]
+        tests::opened();
         self.copy(start, code);
         for patch in patches {
             self.copy(patch.at.0 as usize, &patch.bytes[..patch.len as usize]);
@@ -173,13 +175,19 @@ impl CodeBuffer {
         closed?;
         self.used = start + code.len();
         if !code.is_empty() {
-            icache::publish(self.mapping.as_ptr().wrapping_add(start), code.len());
+            self.maintain(start, code.len());
         }
         for patch in patches {
-            let at = self.mapping.as_ptr().wrapping_add(patch.at.0 as usize);
-            icache::publish(at, patch.len as usize);
+            self.maintain(patch.at.0 as usize, patch.len as usize);
         }
         Ok(())
+    }
+
+    /// Lets instruction fetch see what was copied here.
+    fn maintain(&self, at: usize, len: usize) {
+        #[cfg(test)]
+        tests::maintained(at, len);
+        icache::publish(self.mapping.as_ptr().wrapping_add(at), len);
     }
 
     /// Parts the chunks that are about to be used for the first time.
@@ -211,6 +219,8 @@ impl CodeBuffer {
 
     fn copy(&mut self, at: usize, bytes: &[u8]) {
         assert!(at + bytes.len() <= self.mapping.len());
+        #[cfg(test)]
+        tests::copied(at, bytes.len());
         let to = self.mapping.as_ptr().wrapping_add(at);
         // SAFETY: the range is inside the mapping and was made writable by `open_code`; no emitted code runs meanwhile,
         // since it runs on this thread and only through `&mut` of the engine that owns this buffer.
@@ -221,6 +231,89 @@ impl CodeBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    #[derive(Default)]
+    struct Seen {
+        copied: BTreeSet<usize>,
+        maintained: BTreeSet<usize>,
+        /// The permissions of all mappings while code is copied.
+        open: Vec<String>,
+    }
+
+    thread_local! {
+        static SEEN: RefCell<Seen> = RefCell::default();
+    }
+
+    pub(super) fn copied(at: usize, len: usize) {
+        SEEN.with_borrow_mut(|seen| seen.copied.extend(at..at + len));
+    }
+
+    pub(super) fn maintained(at: usize, len: usize) {
+        SEEN.with_borrow_mut(|seen| seen.maintained.extend(at..at + len));
+    }
+
+    pub(super) fn opened() {
+        SEEN.with_borrow_mut(|seen| seen.open.push(permissions()));
+    }
+
+    /// The permissions of all mappings of this process.
+    fn permissions() -> String {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let columns = maps.lines().map(|line| line.split(' ').nth(1).unwrap());
+        columns.collect::<Vec<_>>().join(" ")
+    }
+
+    fn patch(at: u32) -> Patch {
+        Patch {
+            at: CodeOffset(at),
+            bytes: [9; 8],
+            len: 4,
+        }
+    }
+
+    #[test]
+    fn every_byte_that_is_copied_is_maintained() {
+        SEEN.take();
+        let mut buffer = CodeBuffer::new(1 << 16, None).unwrap();
+        buffer.edit(&[1; 4000], &[]).unwrap();
+        buffer.edit(&[2; 300], &[patch(64), patch(3996)]).unwrap();
+        let first = SEEN.take();
+        assert_eq!(first.copied.len(), 4300);
+        assert_eq!(first.copied, first.maintained);
+        buffer.edit(&[], &[patch(128)]).unwrap();
+        let second = SEEN.take();
+        assert_eq!(
+            (second.copied.len(), &second.copied),
+            (4, &second.maintained)
+        );
+    }
+
+    #[test]
+    fn no_page_is_writable_and_executable() {
+        SEEN.take();
+        let mut buffer = CodeBuffer::new(1 << 20, None).unwrap();
+        buffer.edit(&[1; 100_000], &[]).unwrap();
+        buffer.edit(&[2; 300], &[patch(64), patch(60_000)]).unwrap();
+        let mut all = SEEN.take().open;
+        assert_eq!(all.len(), 2);
+        all.push(permissions());
+        for permissions in all {
+            assert!(permissions.contains("r-x"), "{permissions}");
+            assert!(!permissions.contains("wx"), "{permissions}");
+        }
+        let start = buffer.address(CodeOffset(0));
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let open = maps.lines().any(|line| {
+            let (range, rest) = line.split_once(' ').unwrap();
+            let (from, to) = range.split_once('-').unwrap();
+            let hex = |text| usize::from_str_radix(text, 16).unwrap();
+            let inside = hex(from) < start + buffer.capacity() && hex(to) > start;
+            inside && !rest.starts_with("r-x")
+        });
+        assert!(!open, "all of the buffer is closed again: {maps}");
+    }
 
     #[test]
     fn code_and_patches_arrive() {
