@@ -96,6 +96,32 @@ fn show(host: Host, title: &str, ahead: &Ahead) -> String {
     text
 }
 
+/// The way in and out, for each choice of homes.
+fn show_stubs(host: Host) -> String {
+    let mut text = String::new();
+    for placement in [Placement::Identity, Placement::Window] {
+        let ahead = translate(host, placement, &[]);
+        let code = &ahead.stubs.code;
+        writeln!(text, "\n# stubs ({})", placement.name()).unwrap();
+        let mut at = 0;
+        while at < code.len() {
+            let (len, insn) = match host {
+                Host::Arm64 => {
+                    let word = u32::from_le_bytes(code[at..at + 4].try_into().unwrap());
+                    (4, a64::disassemble(word, at as u64))
+                }
+                Host::X86_64 => {
+                    let insn = x64::decode(&code[at..], at as u64);
+                    (insn.len(), insn.to_string())
+                }
+            };
+            writeln!(text, "{insn}").unwrap();
+            at += len;
+        }
+    }
+    text
+}
+
 fn golden(host: Host) -> String {
     let mut text = format!(
         "# What guest sequences become on {}: guest instructions -> host instructions.\n\
@@ -106,6 +132,7 @@ fn golden(host: Host) -> String {
         let ahead = translate(host, Placement::Identity, &insns);
         text += &show(host, title, &ahead);
     }
+    text += &show_stubs(host);
     for placement in [Placement::Window, Placement::Paged] {
         for (title, insns) in sequences::memory() {
             let ahead = translate(host, placement, &insns);
