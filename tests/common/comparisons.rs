@@ -158,6 +158,25 @@ fn writers(w: Reg, p: Reg, q: Reg, stretch: u32) -> Vec<Vec<Insn>> {
             i(Add, f, ZERO, 0),
         ],
         vec![i(Srl, f, v, 7), i(Sll, w, w, 25), r(Or, w, w, f)],
+        // No rotations: by a multiple of 32, the halves overlap.
+        vec![
+            r(Sub, f, ZERO, v),
+            r(Sll, g, w, f),
+            r(Srl, f, w, v),
+            r(Add, w, f, g),
+            i(Add, f, ZERO, 0),
+        ],
+        vec![
+            r(Sub, f, ZERO, v),
+            r(Sll, g, w, f),
+            r(Srl, f, w, v),
+            r(Xor, w, f, g),
+            i(Add, f, ZERO, 0),
+        ],
+        // A field, one that ends with the word, and one that would go beyond.
+        vec![i(Srl, f, v, 8), i(And, w, f, 0xff), i(Add, f, ZERO, 0)],
+        vec![i(Srl, f, v, 22), i(And, w, f, 0x3ff), i(Add, f, ZERO, 0)],
+        vec![i(Srl, f, v, 22), i(And, w, f, 0x7ff), i(Add, f, ZERO, 0)],
         // Multiplication and division, alone and two by two.
         vec![m(MulOp::Mul, w, w, v)],
         vec![m(MulOp::Mulhu, w, v, u)],
