@@ -84,3 +84,172 @@ mod tests {
         assert!(fetcher.arrive(), "the other may have published code");
     }
 }
+
+/// What the C convention lets a caller rely on, seen by a caller that fills all of it.
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod convention {
+    use crate::jit::HostBackend;
+    use crate::jit::back::backend::{Backend, Options};
+    use crate::jit::code::buffer::CodeBuffer;
+    use crate::jit::code::jump_table::Arena;
+    use crate::jit::ir::state::JumpTableKind;
+    use crate::memory::Placement;
+    use crate::rv32::Reg;
+
+    /// Callee-saved registers, and the stack pointer behind them.
+    #[cfg(target_arch = "x86_64")]
+    const SAVED: usize = 6;
+    /// x18 to x29 and d8 to d15, and the stack pointer behind them.
+    #[cfg(target_arch = "aarch64")]
+    const SAVED: usize = 20;
+
+    #[repr(C)]
+    struct Registers {
+        before: [u64; SAVED + 1],
+        after: [u64; SAVED + 1],
+    }
+
+    /// `enter(host, base)`, with the registers of `before`; what they and the stack pointer are behind the call goes to
+    /// `after`, and what the stack pointer was to the end of `before`.
+    #[cfg(target_arch = "x86_64")]
+    #[unsafe(naked)]
+    extern "C" fn call(enter: usize, host: usize, base: *mut u8, registers: *mut Registers) {
+        std::arch::naked_asm!(
+            "push rbx",
+            "push rbp",
+            "push r12",
+            "push r13",
+            "push r14",
+            "push r15",
+            "push rcx",
+            "mov rax, rdi",
+            "mov rdi, rsi",
+            "mov rsi, rdx",
+            "mov rbx, [rcx]",
+            "mov rbp, [rcx + 8]",
+            "mov r12, [rcx + 16]",
+            "mov r13, [rcx + 24]",
+            "mov r14, [rcx + 32]",
+            "mov r15, [rcx + 40]",
+            "mov [rcx + 48], rsp",
+            "call rax",
+            "mov rcx, [rsp]",
+            "mov [rcx + 56], rbx",
+            "mov [rcx + 64], rbp",
+            "mov [rcx + 72], r12",
+            "mov [rcx + 80], r13",
+            "mov [rcx + 88], r14",
+            "mov [rcx + 96], r15",
+            "mov [rcx + 104], rsp",
+            "pop rcx",
+            "pop r15",
+            "pop r14",
+            "pop r13",
+            "pop r12",
+            "pop rbp",
+            "pop rbx",
+            "ret",
+        )
+    }
+
+    /// The same.
+    #[cfg(target_arch = "aarch64")]
+    #[unsafe(naked)]
+    extern "C" fn call(enter: usize, host: usize, base: *mut u8, registers: *mut Registers) {
+        std::arch::naked_asm!(
+            "sub sp, sp, #192",
+            "stp x18, x19, [sp]",
+            "stp x20, x21, [sp, #16]",
+            "stp x22, x23, [sp, #32]",
+            "stp x24, x25, [sp, #48]",
+            "stp x26, x27, [sp, #64]",
+            "stp x28, x29, [sp, #80]",
+            "stp d8, d9, [sp, #96]",
+            "stp d10, d11, [sp, #112]",
+            "stp d12, d13, [sp, #128]",
+            "stp d14, d15, [sp, #144]",
+            "stp x30, x3, [sp, #160]",
+            "mov x16, x0",
+            "mov x0, x1",
+            "mov x1, x2",
+            "ldp x18, x19, [x3]",
+            "ldp x20, x21, [x3, #16]",
+            "ldp x22, x23, [x3, #32]",
+            "ldp x24, x25, [x3, #48]",
+            "ldp x26, x27, [x3, #64]",
+            "ldp x28, x29, [x3, #80]",
+            "ldp d8, d9, [x3, #96]",
+            "ldp d10, d11, [x3, #112]",
+            "ldp d12, d13, [x3, #128]",
+            "ldp d14, d15, [x3, #144]",
+            "mov x17, sp",
+            "str x17, [x3, #160]",
+            "blr x16",
+            "ldr x3, [sp, #168]",
+            "add x3, x3, #168",
+            "stp x18, x19, [x3]",
+            "stp x20, x21, [x3, #16]",
+            "stp x22, x23, [x3, #32]",
+            "stp x24, x25, [x3, #48]",
+            "stp x26, x27, [x3, #64]",
+            "stp x28, x29, [x3, #80]",
+            "stp d8, d9, [x3, #96]",
+            "stp d10, d11, [x3, #112]",
+            "stp d12, d13, [x3, #128]",
+            "stp d14, d15, [x3, #144]",
+            "mov x17, sp",
+            "str x17, [x3, #160]",
+            "ldp x18, x19, [sp]",
+            "ldp x20, x21, [sp, #16]",
+            "ldp x22, x23, [sp, #32]",
+            "ldp x24, x25, [sp, #48]",
+            "ldp x26, x27, [sp, #64]",
+            "ldp x28, x29, [sp, #80]",
+            "ldp d8, d9, [sp, #96]",
+            "ldp d10, d11, [sp, #112]",
+            "ldp d12, d13, [sp, #128]",
+            "ldp d14, d15, [sp, #144]",
+            "ldr x30, [sp, #160]",
+            "add sp, sp, #192",
+            "ret",
+        )
+    }
+
+    /// The code that is entered is the way out: between them all homes hold what the guest's registers do.
+    #[test]
+    fn entering_and_leaving_keeps_what_is_the_callers() {
+        for placement in Placement::ALL {
+            let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
+            let mut backend = HostBackend::new(Options {
+                placement,
+                hashed_jumps: true,
+                code_low: 0,
+                poison: false,
+                host_features: false,
+            });
+            let stubs = backend.stubs();
+            let mut code = CodeBuffer::new(1 << 16, None).unwrap();
+            code.edit(&stubs.code, &[]).unwrap();
+            let guest: [u32; 32] =
+                std::array::from_fn(|n| 0x1357_9bdf_u32.wrapping_mul(u32::try_from(n).unwrap()));
+            arena.state().x = guest;
+            let filled = |n| 0xabcd_ef01_0000_0000 | n as u64;
+            let mut registers = Registers {
+                before: std::array::from_fn(filled),
+                after: [0; SAVED + 1],
+            };
+            let enter = code.address(stubs.enter);
+            call(
+                enter,
+                code.address(stubs.leave),
+                arena.base(),
+                &raw mut registers,
+            );
+            assert_eq!(registers.before, registers.after, "{placement:?}");
+            assert_eq!(registers.before[0], filled(0), "{placement:?}");
+            assert_eq!(arena.state().x, guest, "{placement:?}");
+            let homes = Reg::all().filter(|reg| backend.host_register(*reg).is_some());
+            assert!(homes.count() >= 13, "{placement:?}");
+        }
+    }
+}
