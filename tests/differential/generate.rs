@@ -142,6 +142,16 @@ impl<'a> Generator<'a> {
 }
 
 impl Generator<'_> {
+    /// Where the next instruction will be.
+    pub(crate) fn here(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Puts an instruction in the place of another.
+    pub(crate) fn replace(&mut self, at: usize, insn: Insn) {
+        self.words[at] = encode(insn);
+    }
+
     pub(crate) fn push(&mut self, insn: Insn) {
         self.words.push(encode(insn));
     }

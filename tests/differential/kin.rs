@@ -39,9 +39,17 @@ impl Generator<'_> {
     /// Compares, writes an operand perhaps, and compares the same, or the operands changed round, or one with itself or 0.
     fn compare_twice(&mut self) {
         let (a, b) = (self.destination(), self.any());
+        let b = if self.random.one_in(3) { Reg::ZERO } else { b };
         let cond = self.random.pick(&Cond::ALL);
-        let first = self.random.one_in(2);
-        self.compare(cond, a, b);
+        let same = self.random.one_in(2);
+        // A branch past all this: what follows is in the same block.
+        let past = !self.random.one_in(3);
+        let start = self.here();
+        if past {
+            self.simple();
+        } else {
+            self.compare(cond, a, b);
+        }
         for _ in 0..self.random.below(3) {
             let from = self.any();
             match self.random.below(6) {
@@ -65,15 +73,25 @@ impl Generator<'_> {
                 _ => self.simple(),
             }
         }
-        let cond = if first {
+        let then = if same {
             cond
         } else {
             self.random.pick(&Cond::ALL)
         };
-        let (a, b) = self
+        let (c, d) = self
             .random
             .pick(&[(a, b), (a, b), (b, a), (a, a), (a, Reg::ZERO)]);
-        self.compare(cond, a, b);
+        self.compare(then, c, d);
+        if past {
+            let offset = 4 * (self.here() - start) as i32;
+            let branch = Insn::Branch {
+                cond,
+                rs1: a,
+                rs2: b,
+                offset,
+            };
+            self.replace(start, branch);
+        }
     }
 
     /// `srli` and `andi` with a mask of ones, which may reach past what is left of the register.

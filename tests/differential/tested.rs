@@ -19,7 +19,7 @@ pub(crate) const ALL_CODE: JitConfig = JitConfig {
 };
 
 /// After so many runs, a JIT that interprets what is executed seldom must have executed code in a fourth of them.
-const MANY: u64 = 100;
+const MANY: u64 = 1000;
 /// After so many counted instructions, emitted code must have executed a fourth of them.
 const MANY_INSNS: u64 = 1000;
 
@@ -56,6 +56,11 @@ impl Tested {
     /// How often code is interpreted first.
     pub(crate) fn hot(&self) -> u8 {
         self.config.hot
+    }
+
+    /// Runs so far, and those of them that entered emitted code.
+    pub(crate) fn runs(&self) -> [u64; 2] {
+        [self.runs, self.runs_in_code]
     }
 
     /// Another program comes, at the same place. What is rewritten again and again is interpreted for longer each time:

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use trail::{Reference, Trail, reference, run};
 
 /// The most instructions a program executes.
-const MOST_INSNS: u64 = 20_000;
+const MOST_INSNS: u64 = 100_000;
 /// Programs where nobody says how many.
 const PROGRAMS: u64 = 1000;
 /// Seeds that share engines: as many as programs wear their pages out, which watches become.
@@ -178,6 +178,17 @@ struct Tally {
     /// Programs that execute what they wrote without a `fence.i`, and such of them as were not run.
     stale: u64,
     undefined: u64,
+    /// Runs of engines that interpret first, and those of them that entered emitted code.
+    tiered: [u64; 2],
+}
+
+impl Tally {
+    fn count_tiered(&mut self, sides: &[Side]) {
+        for side in sides.iter().filter(|side| side.jit.hot() > 0) {
+            let runs = side.jit.runs();
+            self.tiered = [0, 1].map(|n| self.tiered[n] + runs[n]);
+        }
+    }
 }
 
 /// The engines of an epoch: all kinds, but one of identity, which can be there once.
@@ -212,6 +223,7 @@ fn compare(first: u64, count: u64, watchdog: &Watchdog) -> Tally {
     let mut engines: Vec<Side> = Vec::new();
     for seed in first..first + count {
         if engines.is_empty() || seed.is_multiple_of(EPOCH) {
+            tally.count_tiered(&engines);
             // There is one host address 0.
             engines.clear();
             engines = sides(seed / EPOCH, watchdog);
@@ -250,6 +262,10 @@ fn compare(first: u64, count: u64, watchdog: &Watchdog) -> Tally {
             check_cut(seed, &whole, &cut_there, side, cut, watchdog);
         }
     }
+    tally.count_tiered(&engines);
+    // Where few are run, they are run by hand.
+    let [runs, in_code] = tally.tiered;
+    assert!(count < 100 || 4 * in_code >= runs, "{tally:?}");
     assert!(
         tally.endless + tally.undefined <= tally.programs / 8,
         "{tally:?}"

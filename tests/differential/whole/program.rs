@@ -151,6 +151,8 @@ pub(crate) enum Action {
     Write(u32, u32),
     /// Writes an instruction.
     Patch(Label, Item),
+    /// Takes the page of an instruction away, and gives it anew with another instruction there.
+    Reload(Label, Item),
     /// Takes a page of data away and gives it anew.
     Renew(u32),
 }
@@ -178,7 +180,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The address and the word of what an [`Action::Patch`] writes.
+    /// The address and the word of what an [`Action`] writes.
     pub(crate) fn patch(&self, at: Label, item: &Item) -> (u32, u32) {
         let place = self.places[&at];
         (place, item.encode(place, &self.places)[0])

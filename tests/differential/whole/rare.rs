@@ -3,7 +3,7 @@
 use super::program::{Action, Item};
 use super::writer::{Writer, lw, sw};
 use crate::generate::{DATA, DATA_LEN, EDGES};
-use rvjit::rv32::{CsrOp, CsrSource, Insn, Reg, StoreOp};
+use rvjit::rv32::{AluOp, CsrOp, CsrSource, Insn, Reg, StoreOp};
 
 const FENCE_I: Insn = Insn::FenceI {
     rd: Reg::ZERO,
@@ -30,10 +30,24 @@ impl Writer<'_> {
             rd: place,
             of: slot,
         });
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 => {
                 self.push(lw(word, place, 0));
                 self.push(sw(word, place, 0));
+            }
+            6 => {
+                // Halves of two instructions: another rd of the second, and at times another operand of the first.
+                let bits = self.free(&[place, word]);
+                let value = 1 << 23 | self.random.pick(&[0, 0, 1 << 4]);
+                self.items.push(Item::Constant { rd: bits, value });
+                self.push(lw(word, place, -2));
+                self.push(Insn::Alu {
+                    op: AluOp::Xor,
+                    rd: word,
+                    rs1: word,
+                    rs2: bits,
+                });
+                self.push(sw(word, place, -2));
             }
             1 => {
                 // The upper bits of an immediate.
@@ -151,13 +165,18 @@ impl Writer<'_> {
             let reg = self.free(&[]);
             let value = self.random.pick(&EDGES);
             let data = DATA + 4 * self.random.below(DATA_LEN / 4);
-            actions.push(match self.random.below(6) {
+            actions.push(match self.random.below(7) {
                 0 => Action::Nothing,
                 1 | 2 => Action::Set(reg, value),
                 3 => Action::Write(data, value),
-                4 if !self.slots.is_empty() => {
+                4 | 5 if !self.slots.is_empty() => {
                     let slot = self.slots[self.random.below(self.slots.len() as u32) as usize];
-                    Action::Patch(slot, Item::Insn(self.simple()))
+                    let item = Item::Insn(self.simple());
+                    if self.random.one_in(2) {
+                        Action::Patch(slot, item)
+                    } else {
+                        Action::Reload(slot, item)
+                    }
                 }
                 _ => Action::Renew(data & !0xfff),
             });

@@ -153,6 +153,17 @@ impl<'a> Run<'a> {
                         memory.poke(addr, &word.to_le_bytes()).unwrap();
                         patched.push(addr);
                     }
+                    Some(Action::Reload(at, item)) => {
+                        let (addr, word) = self.image.patch(*at, item);
+                        let (page, offset) = (addr & !0xfff, (addr & 0xfff) as usize);
+                        let mut bytes = vec![0; 0x1000];
+                        memory.read(page, &mut bytes).unwrap();
+                        bytes[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+                        memory.unmap(page, 0x1000).unwrap();
+                        memory.map(page, 0x1000, Permissions::RWX).unwrap();
+                        memory.poke(page, &bytes).unwrap();
+                        patched.push(addr);
+                    }
                     Some(&Action::Renew(page)) => {
                         memory.unmap(page, 0x1000).unwrap();
                         memory.map(page, 0x1000, Permissions::RW).unwrap();

@@ -91,7 +91,11 @@ fn attempt(random: &mut Random) -> Option<Whole> {
         x[pointer.index()] = address(random);
     }
     let fuel = reg(random.pick(&FUELS));
-    x[fuel.index()] = 2 + random.below(60);
+    x[fuel.index()] = if random.one_in(8) {
+        200 + random.below(2000)
+    } else {
+        2 + random.below(60)
+    };
     // Frames and stores that hit them do not go together.
     let frames = !random.one_in(4);
     let stack = if frames { reg(OTHER_STACK) } else { Reg::SP };
@@ -132,16 +136,35 @@ fn attempt(random: &mut Random) -> Option<Whole> {
     bodies.reverse();
     let actions = writer.actions();
     Some(Whole {
-        parts: place(writer.random, bodies)?,
+        parts: place(writer.random, &writer.slots, bodies)?,
         x,
         actions,
         csrs,
     })
 }
 
+/// How far into a function instructions are that may be written.
+fn slots_in(items: &[Item], slots: &[Label]) -> Vec<u32> {
+    let mut at = 0;
+    let mut found = Vec::new();
+    for item in items {
+        if let Item::Label(label) = item
+            && slots.contains(label)
+        {
+            found.push(at);
+        }
+        at += item.size();
+    }
+    found
+}
+
 /// Gives functions their addresses: in each area one behind the other, often so that one lies over a page's end, and the
 /// last at times ends with the area. `None` where there is no room, or a function is longer than branches reach.
-fn place(random: &mut Random, bodies: Vec<(Area, Vec<Item>)>) -> Option<Vec<Part>> {
+fn place(
+    random: &mut Random,
+    slots: &[Label],
+    bodies: Vec<(Area, Vec<Item>)>,
+) -> Option<Vec<Part>> {
     let size = |items: &[Item]| items.iter().map(Item::size).sum::<u32>();
     let mut next = AREAS.map(|area| area.start);
     let mut slack = AREAS.map(Area::bytes);
@@ -156,7 +179,14 @@ fn place(random: &mut Random, bodies: Vec<(Area, Vec<Item>)>) -> Option<Vec<Part
     for (area, items) in bodies {
         let n = index(area)?;
         rest[n] -= 1;
-        let before_end = (next[n].wrapping_neg() % 0x1000).saturating_sub(4 * random.below(40));
+        // Often a place of note is the first of a page.
+        let slots = slots_in(&items, slots);
+        let ahead = if slots.is_empty() || random.one_in(3) {
+            4 * random.below(40)
+        } else {
+            random.pick(&slots)
+        };
+        let before_end = next[n].wrapping_add(ahead).wrapping_neg() % 0x1000;
         let gap = match random.below(4) {
             0 | 1 => before_end,
             2 if rest[n] == 0 => slack[n],
