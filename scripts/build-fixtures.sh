@@ -50,6 +50,18 @@ elf rwx -march=rv32im_zifencei src/rwx.S -Wl,-N
 elf semi src/semi.S -Wl,-Ttext-segment=0x80000000
 elf semi_exit -DSTATUS src/semi.S -Wl,-Ttext-segment=0x80000000
 elf tohost_pass src/tohost.S -Wl,-Ttext-segment=0x80000000
+for name in htif uart_echo; do
+    elf "$name" -march=rv32im_zicsr "src/$name.S" -Wl,-Ttext-segment=0x80000000
+done
+elf htif_upper -march=rv32im_zicsr -DUPPER_FIRST -DSTATUS=3 src/htif.S -Wl,-Ttext-segment=0x80000000
+finisher() { elf "$1" -march=rv32im_zicsr "-DVALUE=$2" src/finisher.S -Wl,-Ttext-segment=0x80000000; }
+finisher finisher_pass 0x5555
+finisher finisher_fail 0x00073333
+finisher finisher_reset 0x7777
+elf sp1 src/sp1.S -Wl,-Ttext-segment=0x00201000
+elf sp1_precompile -DPRECOMPILE=0x0001010a src/sp1.S -Wl,-Ttext-segment=0x00201000
+elf risc0 src/risc0.S -Wl,-Ttext-segment=0x00201000
+elf risc0_precompile -DPRECOMPILE=6 src/risc0.S -Wl,-Ttext-segment=0x00201000
 elf tohost_fail -DFAILURE=3 src/tohost.S -Wl,-Ttext-segment=0x80000000
 
 number=0
@@ -83,7 +95,7 @@ fi
 # What qemu's Linux ABI answers differently, or has no notion of.
 need qemu-riscv32 qemu-user
 differs=" unknown_syscall exhaust topmem fault_jump_misaligned fault_illegal_compressed semi semi_exit \
-tohost_pass tohost_fail "
+tohost_pass tohost_fail htif htif_upper finisher_pass finisher_fail finisher_reset "
 while IFS='|' read -r name args status _; do
     name=${name//[[:space:]]/}
     case $name in '' | '#'*) continue ;; esac

@@ -70,6 +70,12 @@ pub(super) struct RunArgs {
     /// Where a bare machine has its test finisher [default: 0x100000]
     #[arg(long, value_name = "ADDR|none", value_parser = device)]
     pub(super) finisher: Option<DevicePlace>,
+    /// What a zkVM guest reads: the next item of its input (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) input: Vec<PathBuf>,
+    /// Writes what a zkVM guest commits to (public values, journal) to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
     /// How translated code reaches the program's memory
     #[arg(long, value_name = "PLACEMENT", default_value = "auto")]
     pub(super) placement: PlacementArg,
@@ -127,6 +133,8 @@ impl RunArgs {
             ram: Vec::new(),
             uart: None,
             finisher: None,
+            input: Vec::new(),
+            output: None,
             placement: PlacementArg(None),
             argv0: None,
             env: Vec::new(),

@@ -7,24 +7,27 @@ use super::output::{Output, refuse_program};
 use super::{Failure, say};
 use crate::elf::Image;
 use crate::machine::{Devices, FINISHER, Machine, MachineConfig, MachineError, UART};
+use crate::platform::Platform;
 use crate::report::json::NotRun;
 use crate::report::{Crash, Report, describe};
 use crate::sys::interrupt::stop_on_interrupt;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let start = Instant::now();
     let program = args.command_line.first().cloned().unwrap_or_default();
     let name = Path::new(&program).display().to_string();
-    let outputs = [&args.report, &args.signature];
+    let outputs = [&args.report, &args.signature, &args.output];
     let outputs = outputs.into_iter().filter_map(|path| path.as_deref());
     refuse_program(Path::new(&program), outputs.chain(args.observe.outputs()))?;
     let report = args.report.as_deref().map(Output::new);
     let signature = args.signature.as_deref().map(Output::new);
+    let committed = args.output.as_deref().map(Output::new);
+    let for_zkvm = !args.input.is_empty() || committed.is_some();
     let (time, strace) = (args.time, args.strace);
     let painter = Painter::new(args.color, &std::io::stderr());
     let (mut config, observe) = config(args)?;
@@ -40,6 +43,14 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
             return Err(named);
         }
     };
+    let platform = machine.platform().platform;
+    if for_zkvm && !matches!(platform, Platform::Risc0 | Platform::Sp1) {
+        let failure = Failure::own(format_args!(
+            "{name}: --input and --output are for zkVM guests, and the platform is {}; choose with --platform risc0 or sp1",
+            platform.name()
+        ));
+        return Err(not_run(report, name, failure));
+    }
     if strace {
         let line = |text: &str| {
             let _ = writeln!(std::io::stderr(), "{text}");
@@ -74,6 +85,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     });
     // What cannot be written keeps nothing else from being written, least of all the report.
     let mut failures = observers.finish(exit, &machine, load, run);
+    if let Some(file) = committed {
+        failures.extend(file.write(machine.committed()).err());
+    }
     if let Some(file) = signature {
         failures.extend(write_signature(file, &name, &machine).err());
     }
@@ -149,6 +163,11 @@ fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
             Path::new(bad).display()
         )));
     }
+    let read = |path: &PathBuf| {
+        let unreadable = |error| Failure::own(format_args!("--input {}: {error}", path.display()));
+        std::fs::read(path).map_err(unreadable)
+    };
+    let input = args.input.iter().map(read).collect::<Result<_, _>>()?;
     let code_cache = match args.code_cache.map(usize::try_from) {
         None => None,
         Some(Ok(size)) => Some(size),
@@ -157,6 +176,7 @@ fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
     let config = MachineConfig {
         engine: args.engine.0,
         platform: args.platform.0,
+        input,
         ram: args.ram,
         devices_are_chosen: args.uart.is_some() || args.finisher.is_some(),
         devices: Devices {

@@ -316,6 +316,8 @@ impl Machine {
             Outcome::Continue => None,
             Outcome::Exit(status) => Some(Exit::Status(status)),
             Outcome::Killed(signal) => Some(Exit::Killed(signal)),
+            Outcome::Refused(refusal) => Some(Exit::Refused(refusal)),
+            Outcome::OutputLost(errno) => Some(Exit::OutputLost(errno)),
             Outcome::Interrupted => Some(Exit::Interrupted),
         }
     }

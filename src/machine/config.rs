@@ -73,6 +73,8 @@ pub struct MachineConfig {
     pub args: Vec<Vec<u8>>,
     /// The guest's environment: `NAME=VALUE`.
     pub env: Vec<Vec<u8>>,
+    /// What a zkVM guest reads, item by item.
+    pub input: Vec<Vec<u8>>,
     /// Directories that the guest may use.
     pub dirs: Vec<DirGrant>,
     /// Which `struct stat` the guest was compiled with.
@@ -110,6 +112,7 @@ impl Default for MachineConfig {
             strict_align: false,
             args: Vec::new(),
             env: Vec::new(),
+            input: Vec::new(),
             dirs: Vec::new(),
             stat_layout: StatLayout::default(),
             stdin: Stream::Inherit,

@@ -3,6 +3,8 @@
 use crate::engine::Trap;
 use crate::exit_status as status;
 use crate::memory::{Fault, FaultKind};
+use crate::syscall::Refusal;
+use crate::syscall::abi::Errno;
 
 /// How a run ended. Where it ended is the machine's pc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub enum Exit {
     Fault(Fault),
     /// The program was killed by a signal of this number, its own or SIGPIPE.
     Killed(u8),
+    /// A call asks for what the environment does not have.
+    Refused(Refusal),
+    /// What the program printed by characters cannot be written, for this reason.
+    OutputLost(Errno),
     /// Somebody asked the run to stop.
     Interrupted,
     /// The time limit is reached.
@@ -45,7 +51,7 @@ impl Exit {
             // A code of 0 is a failure all the same.
             Exit::FinisherFailure(code) => u8::try_from(code).unwrap_or(u8::MAX).max(1),
             Exit::Reset => 0,
-            Exit::TohostRequest(_) => status::OWN_ERROR,
+            Exit::TohostRequest(_) | Exit::Refused(_) | Exit::OutputLost(_) => status::OWN_ERROR,
             Exit::WaitsForever => status::TIMEOUT,
             Exit::Trap(Trap::IllegalInstruction { .. }) => status::ILLEGAL_INSTRUCTION,
             Exit::Trap(Trap::MisalignedJump { .. }) => status::MISALIGNED,
@@ -96,6 +102,7 @@ mod tests {
             (fault(FaultKind::OutOfPages), 137),
             (Exit::Killed(6), 134),
             (Exit::Killed(200), 255),
+            (Exit::OutputLost(Errno::ENOSPC), 125),
             (Exit::Interrupted, 130),
             (Exit::Timeout, 124),
             (Exit::MaxInsns, 152),

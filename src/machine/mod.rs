@@ -25,7 +25,7 @@ use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
 use crate::platform::{Decision, Platform};
 use crate::syscall::semihosting::is_semihosting_call;
-use crate::syscall::{Outcome, SyscallConfig, Syscalls};
+use crate::syscall::{Convention, Outcome, SyscallConfig, Syscalls};
 use alarm::Alarm;
 use std::fmt;
 use std::path::Path;
@@ -133,12 +133,26 @@ impl Machine {
         let board = bare.then(|| board::Board::new(config.devices));
         let pause = board.as_ref().map(|board| &board.pause);
         let engine = config::make_engine(&config, &memory, pause)?;
-        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let convention = match decision.platform {
+            Platform::Newlib | Platform::Bare => Convention::Newlib,
+            Platform::Risc0 => Convention::Risc0,
+            Platform::Sp1 => Convention::Sp1,
+        };
+        // A zkVM counts cycles, and its guests ask for their number.
+        let unlimited = match convention {
+            Convention::Newlib => Budget::Unlimited,
+            Convention::Risc0 | Convention::Sp1 => Budget::Instructions(u64::MAX >> 2),
+        };
+        let room = u64::from(config.memory_pages) * u64::from(PAGE_SIZE);
         let pages = |bytes: u32| bytes.div_ceil(PAGE_SIZE);
         let own_pages = image.segments.iter().map(|s| pages(s.memsz));
         let syscalls = Syscalls::new(SyscallConfig {
             dirs: config.dirs,
-            args: config.args.iter().map(text).collect(),
+            args: config.args,
+            convention,
+            env: config.env,
+            input: config.input,
+            room: usize::try_from(room).unwrap_or(usize::MAX),
             heap_is_ram: decision.platform.is_flat(),
             heap_start: layout.heap.start,
             heap_limit: layout.heap.end,
@@ -160,9 +174,7 @@ impl Machine {
             memory,
             engine,
             syscalls,
-            budget: config
-                .max_insns
-                .map_or(Budget::Unlimited, Budget::Instructions),
+            budget: config.max_insns.map_or(unlimited, Budget::Instructions),
             alarm: alarm.map_err(MachineError::TimeLimit)?,
             stop: config.stop,
             call_time: None,
@@ -181,9 +193,7 @@ impl Machine {
     fn within_time(&mut self, run: impl FnOnce(&mut Machine) -> Exit) -> Exit {
         let run = |machine: &mut Machine| {
             let exit = run(machine);
-            // How the run ended is more than that nobody reads the last of its output.
-            let _ = machine.syscalls.flush_console();
-            exit
+            machine.finish(exit)
         };
         let Some(alarm) = self.alarm.take() else {
             return run(self);
@@ -195,6 +205,15 @@ impl Machine {
         match exit {
             Exit::Interrupted if rang => Exit::Timeout,
             other => other,
+        }
+    }
+
+    /// Writes what the program printed last. Where that fails, one that ended well did not; how another ended is more
+    /// than that.
+    fn finish(&mut self, exit: Exit) -> Exit {
+        match (self.syscalls.finish_console(), exit) {
+            (Err(outcome), Exit::Status(_)) => self.after_console(outcome).unwrap_or(exit),
+            _ => exit,
         }
     }
 
@@ -228,10 +247,11 @@ impl Machine {
     /// Executes one instruction, whatever the limits. `None`: the program has not ended.
     pub fn step(&mut self) -> Option<Exit> {
         self.begin_slice();
-        match interp::step(&mut self.cpu, &mut self.memory) {
+        let exit = match interp::step(&mut self.cpu, &mut self.memory) {
             Ok(()) => self.after_step(),
             Err(stop) => self.act_on(stop),
-        }
+        };
+        exit.map(|exit| self.finish(exit))
     }
 
     /// Calls a function of the program and returns its a0. Its registers are those of the machine, except for the
@@ -325,6 +345,8 @@ impl Machine {
             }
             Outcome::Exit(status) => Some(Exit::Status(status)),
             Outcome::Killed(signal) => Some(Exit::Killed(signal)),
+            Outcome::Refused(refusal) => Some(Exit::Refused(refusal)),
+            Outcome::OutputLost(errno) => Some(Exit::OutputLost(errno)),
             Outcome::Interrupted => Some(Exit::Interrupted),
         }
     }
@@ -363,6 +385,12 @@ impl Machine {
     #[must_use]
     pub fn platform(&self) -> &Decision {
         &self.decision
+    }
+
+    /// What a zkVM guest has committed to: its public values, or its journal.
+    #[must_use]
+    pub fn committed(&self) -> &[u8] {
+        self.syscalls.committed()
     }
 
     /// Where the program's parts are.

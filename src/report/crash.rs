@@ -75,6 +75,8 @@ impl Crash {
             | Exit::Reset
             | Exit::Killed(SIGPIPE) => return None,
             Exit::TohostRequest(_)
+            | Exit::Refused(_)
+            | Exit::OutputLost(_)
             | Exit::WaitsForever
             | Exit::Trap(_)
             | Exit::Breakpoint

@@ -152,6 +152,8 @@ fn fault(exit: Exit) -> Option<Fault> {
         Exit::Status(_)
         | Exit::TohostFailure(_)
         | Exit::TohostRequest(_)
+        | Exit::Refused(_)
+        | Exit::OutputLost(_)
         | Exit::FinisherFailure(_)
         | Exit::Reset
         | Exit::WaitsForever
@@ -169,6 +171,8 @@ fn kind(exit: Exit) -> &'static str {
         Exit::Status(_) => "exit",
         Exit::TohostFailure(_) => "tohost-failure",
         Exit::TohostRequest(_) => "tohost-request",
+        Exit::Refused(_) => "refused",
+        Exit::OutputLost(_) => "output-lost",
         Exit::FinisherFailure(_) => "finisher-failure",
         Exit::Reset => "reset",
         Exit::WaitsForever => "waits-forever",

@@ -20,6 +20,7 @@ use crate::engine::Trap;
 use crate::inspect::foreign;
 use crate::machine::{Exit, Machine};
 use crate::memory::{Fault, FaultKind, PAGE_SIZE};
+use crate::syscall::Refusal;
 
 /// One line that says what happened, without the program's name; `None` where the program ended itself.
 #[must_use]
@@ -88,6 +89,12 @@ fn describe_at(exit: Exit, machine: &Machine, place: &str) -> Option<String> {
             Some(name) => format!("killed by signal {signal} ({name}) at {place}"),
             None => format!("killed by signal {signal} at {place}"),
         },
+        Exit::Refused(Refusal { call, number, why }) => {
+            format!("{call} (ecall {number:#x}) at {place}: {why}")
+        }
+        Exit::OutputLost(errno) => {
+            format!("what it prints cannot be written, at {place}: {errno}")
+        }
         Exit::Interrupted => format!("interrupted at {place}"),
         Exit::Timeout => format!("stopped at {place}: the time limit is reached (--timeout)"),
         Exit::MaxInsns => {

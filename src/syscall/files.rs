@@ -65,6 +65,27 @@ impl Files {
         }
     }
 
+    /// Whether a write of 4096 bytes would not wait for longer than these milliseconds.
+    pub(super) fn has_room(&self, fd: u32, milliseconds: i32) -> bool {
+        match self.table.get(fd as usize) {
+            Some(Some(Handle::Stream(stream))) => stream.has_room(milliseconds),
+            Some(_) | None => true,
+        }
+    }
+
+    /// Whether somebody may be looking on as it is written.
+    pub(super) fn is_terminal(&self, fd: u32) -> bool {
+        match self.table.get(fd as usize) {
+            Some(Some(Handle::Stream(stream))) => stream.is_terminal(),
+            Some(_) | None => false,
+        }
+    }
+
+    /// Whether somebody asked the run to stop.
+    pub(super) fn stop(&self) -> &StopRequested {
+        &self.stop
+    }
+
     /// Whether the descriptor is open.
     pub(super) fn is_open(&self, fd: u32) -> bool {
         self.table.get(fd as usize).is_some_and(Option::is_some)

@@ -16,6 +16,7 @@ pub mod semihosting;
 pub mod strace;
 mod stream;
 mod time;
+mod zkvm;
 
 #[cfg(test)]
 mod tests;
@@ -26,11 +27,13 @@ mod tests_semihosting;
 
 pub use sandbox::{DirGrant, GrantError};
 pub use stream::{Captured, Stream};
+pub use zkvm::Convention;
 
 use crate::cpu::Cpu;
 use crate::memory::Memory;
 use abi::{Errno, StatLayout, nr};
 use brk::Heap;
+use console::Console;
 use files::Files;
 use sandbox::Sandbox;
 use std::fmt;
@@ -38,17 +41,26 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use strace::{CallRecord, Ring};
+use strace::{CallKind, CallRecord, Ring};
 use stream::{OpenStream, StreamError};
 use time::Clocks;
+use zkvm::Proof;
 
 /// What a program gets from its environment.
 #[derive(Debug, Default)]
 pub struct SyscallConfig {
     /// The directories it may use; none by default.
     pub dirs: Vec<DirGrant>,
-    /// Its name and arguments, for the semihosting call that asks for them.
-    pub args: Vec<String>,
+    /// Its name and arguments as they were typed, for the calls that ask for them.
+    pub args: Vec<Vec<u8>>,
+    /// Whose calls it makes by `ecall`.
+    pub convention: Convention,
+    /// Variables of its environment, `NAME=VALUE`, for the calls of zkVM guests that ask for them.
+    pub env: Vec<Vec<u8>>,
+    /// What a zkVM guest reads, item by item.
+    pub input: Vec<Vec<u8>>,
+    /// Bytes that a zkVM guest may commit to and give itself for hints.
+    pub room: usize,
     /// Whether the heap is RAM that is there anyway.
     pub heap_is_ram: bool,
     /// Where its heap begins: the end of its data.
@@ -123,8 +135,23 @@ pub enum Outcome {
     /// The program is killed by this signal: its own `kill`, or SIGPIPE (13) for writing to a pipe of the host that
     /// nobody reads.
     Killed(u8),
+    /// It asks for what is not there.
+    Refused(Refusal),
+    /// What it printed by characters cannot be written, for this reason.
+    OutputLost(Errno),
     /// Somebody asked the run to stop while the call waited; nothing has changed, and the call can be made again.
     Interrupted,
+}
+
+/// A call that ends the run because the environment does not have what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was called.
+    pub call: &'static str,
+    /// Its number.
+    pub number: u32,
+    /// Why there is no answer, and what to do.
+    pub why: &'static str,
 }
 
 /// Why a call has no result.
@@ -152,6 +179,7 @@ impl From<StreamError> for Failure {
     }
 }
 
+/// The signal for writing to a pipe that nobody reads.
 const SIGPIPE: u8 = 13;
 /// The most unknown numbers that are logged: a program may try them all.
 const MOST_UNKNOWN: usize = 64;
@@ -166,7 +194,9 @@ pub struct Syscalls {
     heap: Heap,
     clocks: Clocks,
     stat_layout: StatLayout,
-    args: Vec<String>,
+    args: Vec<Vec<u8>>,
+    convention: Convention,
+    proof: Proof,
     stack: (u32, u32),
     /// Data on its way between guest and host; never longer than [`calls::CHUNK`].
     buffer: Vec<u8>,
@@ -175,8 +205,7 @@ pub struct Syscalls {
     recent: Ring,
     trace: Option<Trace>,
     semihosting: semihosting::State,
-    /// Characters of the console that wait for the end of their line.
-    console: Vec<u8>,
+    console: Console,
 }
 
 /// Takes the lines of a trace.
@@ -218,13 +247,15 @@ impl Syscalls {
             clocks: Clocks::new(),
             stat_layout: config.stat_layout,
             args: config.args,
+            convention: config.convention,
+            proof: Proof::new(config.input, config.env, config.room),
             stack: config.stack,
             buffer: Vec::new(),
             unknown: Vec::new(),
             recent: Ring::default(),
             trace: None,
             semihosting: semihosting::State::default(),
-            console: Vec::new(),
+            console: Console::default(),
         })
     }
 
@@ -238,11 +269,15 @@ impl Syscalls {
         self.recent.iter()
     }
 
-    /// Does the system call that the registers ask for. Of the registers only a0 changes, and pc does not.
+    /// Does the call that the registers ask for by `ecall`. Of the registers only a0 changes, or what the convention of a
+    /// zkVM says, and pc does not.
     #[inline]
     pub fn ecall(&mut self, cpu: &mut Cpu, memory: &mut Memory) -> Outcome {
         if let Err(outcome) = self.flush_console() {
             return outcome;
+        }
+        if self.convention != Convention::Newlib {
+            return self.zkvm_call(cpu, memory);
         }
         let number = cpu.x[A7];
         let args: [u32; 6] = std::array::from_fn(|n| cpu.x[A0 + n]);
@@ -255,7 +290,7 @@ impl Syscalls {
             cpu.x[A0] = value;
         }
         let record = CallRecord {
-            semihosting: false,
+            kind: CallKind::System,
             number,
             args,
             result,
@@ -280,7 +315,7 @@ impl Syscalls {
             cpu.x[A0] = value;
         }
         let record = CallRecord {
-            semihosting: true,
+            kind: CallKind::Semihosting,
             number,
             args: [parameter, 0, 0, 0, 0, 0],
             result,

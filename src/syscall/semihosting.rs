@@ -219,7 +219,7 @@ impl Syscalls {
             SYS_ERRNO => Ok(self.semihosting.errno),
             SYS_GET_CMDLINE => {
                 let (addr, room) = (word(memory, 0)?, word(memory, 1)?);
-                let mut line = self.args.join(" ").into_bytes();
+                let mut line = self.args.join(&b' ');
                 let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
                 if len >= room {
                     return Err(Errno::E2BIG.into());

@@ -7,16 +7,29 @@ use super::abi::{AT_FDCWD, Errno, flag, nr};
 use crate::memory::Memory;
 use std::fmt::Write;
 
+/// Whose calls it is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// newlib's.
+    System,
+    /// Semihosting.
+    Semihosting,
+    /// RISC Zero's.
+    Risc0,
+    /// SP1's.
+    Sp1,
+}
+
 /// One call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRecord {
-    /// Whether it was a semihosting call; else a system call.
-    pub semihosting: bool,
+    /// Whose call.
+    pub kind: CallKind,
     /// Its number.
     pub number: u32,
-    /// a0 to a5; of a semihosting call its one parameter.
+    /// a0 to a5 as they were; of a semihosting call its one parameter.
     pub args: [u32; 6],
-    /// What a0 became; `None` for a call that does not return.
+    /// What a0, or SP1's t0, became; `None` for a call that does not return.
     pub result: Option<u32>,
 }
 
@@ -129,7 +142,11 @@ impl CallRecord {
 
     fn render(&self, memory: Option<&Memory>) -> String {
         let mut text = String::new();
-        if self.semihosting {
+        if let CallKind::Risc0 | CallKind::Sp1 = self.kind {
+            self.render_zkvm(&mut text, memory);
+            return text;
+        }
+        if self.kind == CallKind::Semihosting {
             let name = super::semihosting::name(self.number);
             let parameter = self.args[0];
             let _ = match name {
@@ -160,6 +177,30 @@ impl CallRecord {
             Some((value, _)) => write!(text, "{}", value.cast_signed()),
         };
         text
+    }
+
+    fn render_zkvm(&self, text: &mut String, memory: Option<&Memory>) {
+        let [a0, a1, a2, ..] = self.args;
+        let host_name = match (self.kind, memory) {
+            (CallKind::Risc0, Some(memory)) => super::zkvm::host_name(self.number, a2, memory),
+            _ => None,
+        };
+        let (whose, name) = match self.kind {
+            CallKind::Sp1 => ("sp1", super::zkvm::sp1_name(self.number)),
+            _ => ("risc0", super::zkvm::risc0_name(self.number)),
+        };
+        let _ = match host_name.as_deref().or(name) {
+            Some(name) => write!(text, "{whose} {name}({a0:#x}, {a1:#x}, {a2:#x})"),
+            None => write!(
+                text,
+                "{whose} {:#x}({a0:#x}, {a1:#x}, {a2:#x})",
+                self.number
+            ),
+        };
+        let _ = match self.result {
+            Some(value) => write!(text, " = {value:#x}"),
+            None => write!(text, " = ?"),
+        };
     }
 
     fn render_args(&self, text: &mut String, args: &[Arg], memory: Option<&Memory>) {
@@ -306,7 +347,7 @@ mod tests {
         let mut all = [0; 6];
         all[..args.len()].copy_from_slice(args);
         CallRecord {
-            semihosting: false,
+            kind: CallKind::System,
             number,
             args: all,
             result,
@@ -408,7 +449,7 @@ mod tests {
         let mut memory = Memory::new(MemoryConfig::default()).unwrap();
         memory.map(0x1000, 0x1000, Permissions::RW).unwrap();
         let call = CallRecord {
-            semihosting: false,
+            kind: CallKind::System,
             number: nr::UNLINK,
             args: [0x1000, 0, 0, 0, 0, 0],
             result: Some(0),
@@ -424,7 +465,7 @@ mod tests {
     fn the_last_sixteen_are_kept() {
         let mut ring = Ring::default();
         let record = |number| CallRecord {
-            semihosting: false,
+            kind: CallKind::System,
             number,
             args: [0; 6],
             result: None,

@@ -8,8 +8,8 @@ use crate::sys::fd::{wait_readable, wait_writable};
 use cap_std::fs::Metadata;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -181,7 +181,7 @@ impl OpenStream {
                 OpenStream::Reader(reader) => reader.read(bytes),
                 OpenStream::Host { file, may_block } => {
                     if *may_block && stop.is_some() {
-                        wait(file, stop)?;
+                        wait(file, stop, wait_readable)?;
                     }
                     file.read(bytes)
                 }
@@ -193,8 +193,39 @@ impl OpenStream {
                         return Err(StreamError::Interrupted);
                     }
                 }
-                Err(error) => return Err(Errno::from_host(&error).into()),
+                Err(error) => self.blocked(&error, stop, wait_readable)?,
             }
+        }
+    }
+
+    /// Whether a write of 4096 bytes would be taken within these milliseconds.
+    pub(super) fn has_room(&self, milliseconds: i32) -> bool {
+        match self {
+            OpenStream::Host { file, may_block } => {
+                !may_block || wait_writable(file.as_fd(), milliseconds).unwrap_or(false)
+            }
+            OpenStream::Null | OpenStream::Reader(_) | OpenStream::Writer(_) => true,
+        }
+    }
+
+    /// Whether somebody may be looking on as it is written.
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self, OpenStream::Host { file, may_block: true } if file.is_terminal())
+    }
+
+    /// Waits where the host said that its descriptor would block: the process's own stream may be one that does not wait,
+    /// the guest's is not.
+    fn blocked(
+        &self,
+        error: &io::Error,
+        stop: &StopRequested,
+        ready: fn(BorrowedFd<'_>, i32) -> io::Result<bool>,
+    ) -> Result<(), StreamError> {
+        match self {
+            OpenStream::Host { file, .. } if error.kind() == ErrorKind::WouldBlock => {
+                wait(file, stop, ready)
+            }
+            _ => Err(Errno::from_host(error).into()),
         }
     }
 
@@ -219,20 +250,10 @@ impl OpenStream {
                         return Err(StreamError::Interrupted);
                     }
                 }
-                // The process's own stream may be one that does not wait; the guest's is not.
-                Err(error) if host && error.kind() == ErrorKind::WouldBlock => {
-                    if stops(stop) {
-                        return Err(StreamError::Interrupted);
-                    }
-                    if let OpenStream::Host { file, .. } = self {
-                        // Whatever is wrong, the next write tells.
-                        let _ = wait_writable(file.as_fd(), POLL_MILLISECONDS);
-                    }
-                }
                 Err(error) if host && error.kind() == ErrorKind::BrokenPipe => {
                     return Err(StreamError::BrokenPipe);
                 }
-                Err(error) => return Err(Errno::from_host(&error).into()),
+                Err(error) => self.blocked(&error, stop, wait_writable)?,
             }
         }
     }
@@ -262,12 +283,17 @@ impl OpenStream {
     }
 }
 
-fn wait(file: &File, stop: &StopRequested) -> Result<(), StreamError> {
+/// Waits until a descriptor is ready, or the run is to stop.
+fn wait(
+    file: &File,
+    stop: &StopRequested,
+    ready: fn(BorrowedFd<'_>, i32) -> io::Result<bool>,
+) -> Result<(), StreamError> {
     loop {
         if stops(stop) {
             return Err(StreamError::Interrupted);
         }
-        match wait_readable(file.as_fd(), POLL_MILLISECONDS) {
+        match ready(file.as_fd(), POLL_MILLISECONDS) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -449,3 +449,30 @@ fn a_pipe_that_nobody_reads_kills() {
     let error = stream.write(b"x", &None).unwrap_err();
     assert_eq!(Failure::from(error), Failure::End(Outcome::Killed(13)));
 }
+
+#[test]
+fn a_stream_that_does_not_block_loses_nothing() {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let mut stream = OpenStream::Host {
+        file: std::fs::File::from(std::os::fd::OwnedFd::from(ours)),
+        may_block: true,
+    };
+    let sent: Vec<u8> = (0..=250).cycle().take(2 << 20).collect();
+    let expected = sent.clone();
+    let peer = std::thread::spawn(move || {
+        let mut theirs = theirs;
+        let mut got = vec![0; expected.len()];
+        io::Read::read_exact(&mut theirs, &mut got).unwrap();
+        assert!(got == expected);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        io::Write::write_all(&mut theirs, b"answer").unwrap();
+    });
+    let mut done = 0;
+    while done < sent.len() {
+        done += stream.write(&sent[done..], &None).unwrap();
+    }
+    let mut answer = [0; 6];
+    assert_eq!(stream.read(&mut answer, &None), Ok(6));
+    peer.join().unwrap();
+}

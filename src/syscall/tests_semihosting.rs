@@ -202,6 +202,96 @@ fn files_are_used_and_errors_remembered() {
 }
 
 #[test]
+fn characters_are_gathered_to_lines_and_come_before_what_follows() {
+    let mut guest = Guest::bare();
+    let print = |guest: &mut Guest, text: &str| {
+        for byte in text.bytes() {
+            guest.memory.store(DATA, byte).unwrap();
+            assert_eq!(guest.operation(3, DATA), Outcome::Continue);
+        }
+    };
+    print(&mut guest, "no line");
+    assert_eq!(guest.out.text(), "");
+    print(&mut guest, " yet\nthen");
+    assert_eq!(guest.out.text(), "no line yet\n");
+    // A write by descriptor comes behind, and a read asks for what the text says.
+    assert_eq!(guest.semi_write(2, "|w|"), 0);
+    assert_eq!(guest.out.text(), "no line yet\nthen|w|");
+    print(&mut guest, "c?");
+    assert_eq!(guest.operation(7, 0), Outcome::Continue);
+    assert_eq!(guest.cpu.x[A0], u32::from(b'f'));
+    assert!(guest.out.text().ends_with("|w|c?"));
+    print(&mut guest, "r?");
+    assert_eq!(guest.semi_read(1, 4), (0, "irst".to_owned()));
+    assert!(guest.out.text().ends_with("c?r?"));
+    // A long line goes out in pieces; what is left goes at the end.
+    let long = "x".repeat(10_000);
+    print(&mut guest, &long);
+    assert!(guest.out.bytes().len() > 8000);
+    guest.calls.finish_console().unwrap();
+    assert!(guest.out.text().ends_with(&long));
+}
+
+/// Takes three bytes at a time, and then nothing more.
+struct Narrow(usize);
+
+impl io::Write for Narrow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let now = bytes.len().min(3).min(self.0);
+        self.0 -= now;
+        match now {
+            0 => Err(io::Error::from_raw_os_error(28)),
+            now => Ok(now),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn output_that_is_lost_ends_the_run() {
+    for (room, line, last) in [
+        (8, Outcome::OutputLost(Errno::ENOSPC), None),
+        (
+            9,
+            Outcome::Continue,
+            Some(Outcome::OutputLost(Errno::ENOSPC)),
+        ),
+        (10, Outcome::Continue, None),
+    ] {
+        let mut calls = Syscalls::new(SyscallConfig {
+            stdin: Stream::Null,
+            stdout: Stream::Writer(Box::new(Narrow(room))),
+            stderr: Stream::Null,
+            ..SyscallConfig::default()
+        })
+        .unwrap();
+        let mut print = |text: &[u8]| text.iter().find_map(|&byte| calls.put_console(byte).err());
+        let outcome = print(b"a line\n\n\n");
+        assert_eq!(outcome.unwrap_or(Outcome::Continue), line, "{room}");
+        if outcome.is_none() {
+            assert_eq!(print(b"!"), None);
+            assert_eq!(calls.finish_console().err(), last, "{room}");
+        }
+    }
+}
+
+#[test]
+fn the_command_line_is_what_was_typed() {
+    let mut guest = Guest::new(SyscallConfig {
+        args: vec![b"p\xff".to_vec(), b"\xc3(".to_vec()],
+        ..SyscallConfig::default()
+    });
+    assert_eq!(guest.semi(0x15, &[DATA, 100]), 0);
+    assert_eq!(
+        guest.memory.read_c_string(DATA, 20).unwrap(),
+        b"p\xff \xc3("
+    );
+}
+
+#[test]
 fn exits_have_reasons() {
     let mut guest = Guest::bare();
     assert_eq!(guest.operation(0x18, 0x20026), Outcome::Exit(0));
