@@ -64,6 +64,12 @@ elf risc0 src/risc0.S -Wl,-Ttext-segment=0x00201000
 elf risc0_precompile -DPRECOMPILE=6 src/risc0.S -Wl,-Ttext-segment=0x00201000
 elf tohost_fail -DFAILURE=3 src/tohost.S -Wl,-Ttext-segment=0x80000000
 
+# Programs on a bare machine, with trap handlers.
+for name in modes traps timer emulate tasks code; do
+    elf "machine_$name" -march=rv32im_zicsr_zifencei -O2 src/bare.S "src/machine_$name.c" -lgcc \
+        -Wl,-Ttext-segment=0x80000000
+done
+
 number=0
 for name in null_read null_write wild_read wild_write write_text jump_data jump_unmapped \
     jump_misaligned stack_overflow illegal illegal_zero breakpoint write_rodata jump_null \
@@ -95,7 +101,8 @@ fi
 # What qemu's Linux ABI answers differently, or has no notion of.
 need qemu-riscv32 qemu-user
 differs=" unknown_syscall exhaust topmem fault_jump_misaligned fault_illegal_compressed semi semi_exit \
-tohost_pass tohost_fail htif htif_upper finisher_pass finisher_fail finisher_reset "
+tohost_pass tohost_fail htif htif_upper finisher_pass finisher_fail finisher_reset machine_modes \
+machine_traps machine_timer machine_emulate machine_tasks machine_code "
 while IFS='|' read -r name args status _; do
     name=${name//[[:space:]]/}
     case $name in '' | '#'*) continue ;; esac
