@@ -3,7 +3,8 @@
 //! From 124 to 127 they are those of `timeout(1)` and of shells; what kills a guest is 128 and the number of the
 //! signal that would kill a native program.
 
-/// `--timeout` is reached, or the run would never end: a bare machine waits for an interrupt that cannot come.
+/// `--timeout` is reached, or the run would never end: a bare machine waits for an interrupt that cannot come, or
+/// its handler meets one trap for ever.
 pub const TIMEOUT: u8 = 124;
 /// Our own error: usage, input and output, a bug.
 pub const OWN_ERROR: u8 = 125;

@@ -5,6 +5,7 @@
 //! the CLINT's registers lie in `machine`.
 
 use super::Cpu;
+use std::fmt;
 
 /// A privilege level, numbered as `mstatus.MPP` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +35,9 @@ pub const TIMER: u32 = 7;
 /// Bit of the machine external interrupt, which nothing here raises.
 pub const EXTERNAL: u32 = 11;
 
+/// `pmpaddr` registers that hold what is written.
+pub const PMP_ADDRESSES: usize = 16;
+
 /// Why a synchronous trap is taken, by its code in `mcause` (Privileged spec, table "mcause values after trap").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -57,6 +61,23 @@ pub enum Cause {
     EcallFromUser = 8,
     /// Environment call from M.
     EcallFromMachine = 11,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::MisalignedFetch => "misaligned jump target",
+            Cause::FetchFault => "instruction access fault",
+            Cause::IllegalInstruction => "illegal instruction",
+            Cause::Breakpoint => "breakpoint (ebreak)",
+            Cause::MisalignedLoad => "misaligned load",
+            Cause::LoadFault => "load access fault",
+            Cause::MisalignedStore => "misaligned store",
+            Cause::StoreFault => "store access fault",
+            Cause::EcallFromUser => "ecall from user mode",
+            Cause::EcallFromMachine => "ecall from machine mode",
+        })
+    }
 }
 
 /// A counter that the guest can set and stop: it shows the host's counter and a difference.
@@ -111,6 +132,8 @@ pub struct MachineMode {
     pub mscratch: u32,
     /// Which interrupts are taken.
     pub mie: u32,
+    /// `pmpaddr0` and those behind it: they hold what was written, and no entry is ever on.
+    pub pmpaddr: [u32; PMP_ADDRESSES],
     /// Which counters U may read.
     pub mcounteren: u32,
     /// Which counters stand still.

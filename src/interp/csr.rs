@@ -10,7 +10,7 @@
 //! While [`Cpu::counting`] is on, all three equal `instret`, so that a run repeats exactly. A bare machine
 //! ([`MachineMode::enabled`](crate::cpu::MachineMode)) has the CSRs of machine mode besides. What a hart without S mode,
 //! paging, PMP entries, triggers or event counters does not have, but start-up code writes all the same, reads as 0 and
-//! ignores writes. Everything else is an illegal instruction.
+//! ignores writes; but `pmpaddr` holds what was written, since software that probes for it takes 0 for a fault. Everything else is an illegal instruction.
 
 use crate::cpu::privileged::{
     EXTERNAL, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPRV, MSTATUS_TW, SOFTWARE, TIMER,
@@ -25,6 +25,10 @@ const MISA: u32 = 1 << 30 | 1 << 20 | 1 << 12 | 1 << 8;
 const CYCLE: u32 = 1;
 const TIME: u32 = 2;
 const INSTRET: u32 = 4;
+
+/// `pmpaddr0` and the last that holds what is written.
+const PMPADDR_FIRST: u16 = 0x3b0;
+const PMPADDR_LAST: u16 = 0x3bf;
 
 /// How an instruction changes a CSR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +107,7 @@ fn read(cpu: &Cpu, number: u16) -> Option<u32> {
         0x344 => cpu.mip(),
         0xb00 | 0xb80 => half(number, mode.mcycle.value(cpu.cycles())),
         0xb02 | 0xb82 => half(number, mode.minstret.value(cpu.instret)),
+        PMPADDR_FIRST..=PMPADDR_LAST => mode.pmpaddr[usize::from(number - PMPADDR_FIRST)],
         // mstatush, menvcfgh: no bit of theirs is there.
         0x310 | 0x31a => 0,
         // mvendorid, marchid, mimpid, mhartid, mconfigptr: zero is "not implemented", and hart 0.
@@ -129,6 +134,8 @@ fn user_counter(cpu: &Cpu, number: u16) -> Option<(u32, u32)> {
         0xc00 => (CYCLE, mode.mcycle.value(cpu.cycles())),
         0xc01 => (TIME, cpu.mtime()),
         0xc02 => (INSTRET, mode.minstret.value(cpu.instret)),
+        // hpmcounter3 to 31 count nothing, and U never sees them.
+        0xc03..=0xc1f if mode.enabled => (0, 0),
         _ => return None,
     };
     Some((bit, half(number, value)))
@@ -168,6 +175,9 @@ fn write(cpu: &mut Cpu, number: u16, value: u32) {
         0x341 => mode.mepc = value & !3,
         0x342 => mode.mcause = value,
         0x343 => mode.mtval = value,
+        PMPADDR_FIRST..=PMPADDR_LAST => {
+            mode.pmpaddr[usize::from(number - PMPADDR_FIRST)] = value;
+        }
         0xb00 | 0xb80 => {
             let now = mode.mcycle.value(cycles);
             mode.mcycle.set(with_half(number, now, value), cycles);

@@ -3,10 +3,11 @@
 //! Device registers are not memory: no page is mapped there, so an access stops the engine with a fault, on whatever
 //! placement, and is done here. Emitted code knows nothing of devices.
 
+use super::stuck::LastTrap;
 use super::timer::Timer;
-use super::traps::SameTrap;
 use super::uart::{self, Uart, Written};
 use super::{Exit, Machine};
+use crate::cpu::privileged::Counter;
 use crate::engine::resume;
 use crate::memory::{Access, Fault, FaultKind};
 use crate::rv32::{Insn, LoadOp, Reg, StoreOp, decode};
@@ -121,7 +122,9 @@ pub(super) struct Board {
     pub(super) timer: Option<Timer>,
     /// Set by the timer: the engine is to stop, and the run goes on.
     pub(super) pause: Arc<AtomicBool>,
-    pub(super) last_trap: Option<SameTrap>,
+    /// What the timer is set to: `mtimecmp` and the clock that it is compared with.
+    pub(super) armed: Option<(Option<u64>, Counter)>,
+    pub(super) last_trap: Option<LastTrap>,
 }
 
 /// A load or store of a device's register.
@@ -149,6 +152,7 @@ impl Board {
             uart: Uart::default(),
             timer: None,
             pause: Arc::default(),
+            armed: None,
             last_trap: None,
         }
     }

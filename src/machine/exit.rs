@@ -1,5 +1,6 @@
 //! How a run ends.
 
+use crate::cpu::Cause;
 use crate::engine::Trap;
 use crate::exit_status as status;
 use crate::memory::{Fault, FaultKind};
@@ -21,6 +22,13 @@ pub enum Exit {
     Reset,
     /// `wfi`, and no interrupt can come that would end it.
     WaitsForever,
+    /// A trap that the program's handler meets again and again with nothing changed.
+    TrapsForever {
+        /// Why it is taken.
+        cause: Cause,
+        /// What it is about, as in `mtval`.
+        value: u32,
+    },
     /// A guest event other than a memory fault.
     Trap(Trap),
     /// An `ebreak` that is no semihosting call.
@@ -52,7 +60,7 @@ impl Exit {
             Exit::FinisherFailure(code) => u8::try_from(code).unwrap_or(u8::MAX).max(1),
             Exit::Reset => 0,
             Exit::TohostRequest(_) | Exit::Refused(_) | Exit::OutputLost(_) => status::OWN_ERROR,
-            Exit::WaitsForever => status::TIMEOUT,
+            Exit::WaitsForever | Exit::TrapsForever { .. } => status::TIMEOUT,
             Exit::Trap(Trap::IllegalInstruction { .. }) => status::ILLEGAL_INSTRUCTION,
             Exit::Trap(Trap::MisalignedJump { .. }) => status::MISALIGNED,
             Exit::Breakpoint => status::BREAKPOINT,
@@ -93,6 +101,13 @@ mod tests {
             (Exit::FinisherFailure(999), 255),
             (Exit::Reset, 0),
             (Exit::WaitsForever, 124),
+            (
+                Exit::TrapsForever {
+                    cause: Cause::LoadFault,
+                    value: 4,
+                },
+                124,
+            ),
             (Exit::Trap(Trap::IllegalInstruction { word: 0 }), 132),
             (Exit::Trap(Trap::MisalignedJump { target: 2 }), 135),
             (Exit::Breakpoint, 133),

@@ -9,6 +9,7 @@ mod config;
 mod exit;
 mod htif;
 mod observed;
+mod stuck;
 mod timer;
 mod traps;
 mod uart;
@@ -62,8 +63,8 @@ pub struct Machine {
     board: Option<board::Board>,
     /// How many instructions `tohost`'s other half is still waited for.
     tohost_left: u8,
-    /// Whether the program's own handler is what traps.
-    handler_traps: bool,
+    /// Whether a function is called, which returns to [`RETURN_ADDRESS`].
+    calling: bool,
 }
 
 impl fmt::Debug for Machine {
@@ -180,7 +181,7 @@ impl Machine {
             call_time: None,
             board,
             tohost_left: 0,
-            handler_traps: false,
+            calling: false,
         })
     }
 
@@ -239,6 +240,7 @@ impl Machine {
             }
             let exit = self.act_on(stop).or_else(|| self.await_tohost());
             if let Some(exit) = exit {
+                self.disarm();
                 return exit;
             }
         }
@@ -246,7 +248,7 @@ impl Machine {
 
     /// Executes one instruction, whatever the limits. `None`: the program has not ended.
     pub fn step(&mut self) -> Option<Exit> {
-        self.begin_slice();
+        self.take_interrupts();
         let exit = match interp::step(&mut self.cpu, &mut self.memory) {
             Ok(()) => self.after_step(),
             Err(stop) => self.act_on(stop),
@@ -283,7 +285,9 @@ impl Machine {
             self.cpu.x[GP] = gp;
         }
         self.cpu.pc = function;
+        self.calling = true;
         let exit = self.run();
+        self.calling = false;
         let result = self.cpu.x[A0];
         let returned = matches!(
             exit,
@@ -314,8 +318,8 @@ impl Machine {
             }
             _ => {}
         }
-        if self.trap(stop) {
-            return None;
+        if let Some(done) = self.trap(stop) {
+            return done;
         }
         match stop {
             Stop::Ecall => {
@@ -367,12 +371,6 @@ impl Machine {
             text.push_str(&format!("{:08x}\n", u32::from_le_bytes(bytes)));
         }
         Some(text)
-    }
-
-    /// Whether what ended the run happened in the program's own trap handler, which met it again and again.
-    #[must_use]
-    pub fn handler_traps(&self) -> bool {
-        self.handler_traps
     }
 
     /// The program.

@@ -32,7 +32,7 @@ pub struct View<'a> {
 pub trait Observer {
     /// The instruction at pc is about to be executed.
     fn before(&mut self, view: &View<'_>);
-    /// It was; or it was not, and the run ends here.
+    /// It was; or it was not: then the run ends here, or goes on in the program's trap handler.
     fn after(&mut self, view: &View<'_>, executed: bool);
 }
 
@@ -83,7 +83,7 @@ impl Machine {
                 if self.budget == Budget::Instructions(0) {
                     return Exit::MaxInsns;
                 }
-                self.begin_slice();
+                self.take_interrupts();
                 observer.before(&self.view());
                 let (exit, executed) = match interp::step(&mut self.cpu, &mut self.memory) {
                     Ok(()) => {
@@ -91,8 +91,11 @@ impl Machine {
                         (self.after_step(), true)
                     }
                     Err(stop) => {
+                        let before = self.cpu.instret;
                         let exit = self.act_on(stop);
-                        (exit, matches!(exit, None | Some(Exit::Status(_))))
+                        // What went to the program's handler was not executed, and the run goes on.
+                        let done = self.cpu.instret != before;
+                        (exit, done || matches!(exit, Some(Exit::Status(_))))
                     }
                 };
                 observer.after(&self.view(), executed);

@@ -4,8 +4,9 @@
 //! interrupt is due; otherwise the timer makes the engine stop. What lets an interrupt in (a CSR, `mret`, a device) ends
 //! the slice, too.
 
+use super::stuck::Look;
 use super::timer::Timer;
-use super::{Exit, Machine};
+use super::{Exit, Machine, RETURN_ADDRESS};
 use crate::cpu::privileged::TIMER;
 use crate::cpu::{Cause, Privilege};
 use crate::engine::{Budget, Stop, Trap, resume};
@@ -18,52 +19,55 @@ use std::time::{Duration, Instant};
 const TICK: u64 = 100;
 /// How long a wait is before somebody looks whether the run is to stop.
 const NAP: Duration = Duration::from_millis(10);
-/// The longest wait for a timer: a year, which a host's clock can add to its time.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-/// So many traps of the same kind at the same place with the same registers, one after the other, are a handler that
-/// never ends.
-const SAME_TRAPS: u32 = 1 << 20;
-
-/// A trap, and how often it came again with nothing changed.
-#[derive(Debug)]
-pub(super) struct SameTrap {
-    pc: u32,
-    cause: Cause,
-    value: u32,
-    x: [u32; 32],
-    times: u32,
-}
-
+/// The longest wait for a timer, in ticks: a year, which a host's clock can add to its time. Programs write the largest
+/// value to `mtimecmp` when no interrupt is to come.
+const LONGEST: u64 = 365 * 24 * 3600 * (1_000_000_000 / TICK);
 impl Machine {
+    /// Takes an interrupt that is due before the instruction at pc.
+    pub(super) fn take_interrupts(&mut self) {
+        if let Some(cause) = self.cpu.interrupt_due() {
+            self.cpu.take_interrupt(cause);
+        }
+    }
+
     /// Takes an interrupt that is due, and makes the engine stop when the timer's is. What the engine may execute until
     /// then.
     pub(super) fn begin_slice(&mut self) -> Budget {
         if !self.cpu.mode.enabled {
             return self.budget;
         }
-        if let Some(cause) = self.cpu.interrupt_due() {
-            self.cpu.take_interrupt(cause);
-        }
         self.cpu.counting = self.budget.counts();
-        let left = self
-            .cpu
-            .mode
-            .mtimecmp
-            .and_then(|at| at.checked_sub(self.cpu.mtime()));
+        self.take_interrupts();
+        let left = self.ticks_to_timer().filter(|&ticks| ticks > 0);
         match (left, self.budget) {
-            (None | Some(0), budget) => budget,
             (Some(ticks), Budget::Instructions(most)) => Budget::Instructions(most.min(ticks)),
             (Some(ticks), Budget::Unlimited) => {
                 self.arm(ticks);
                 Budget::Unlimited
             }
+            (None, budget) => {
+                self.disarm();
+                budget
+            }
         }
     }
 
+    /// Ticks until the timer's interrupt is pending; `None` where it was not set, or so that nobody will see it.
+    fn ticks_to_timer(&self) -> Option<u64> {
+        let at = self.cpu.mode.mtimecmp?;
+        let left = at.saturating_sub(self.cpu.mtime());
+        (left <= LONGEST).then_some(left)
+    }
+
+    /// Has the timer stop the engine then. It goes on where it is set to that time already.
     fn arm(&mut self, ticks: u64) {
         let Some(board) = &mut self.board else {
             return;
         };
+        let set = (self.cpu.mode.mtimecmp, self.cpu.mode.mtime);
+        if board.armed == Some(set) {
+            return;
+        }
         if board.timer.is_none() {
             match Timer::new(Arc::clone(&board.pause)) {
                 Ok(timer) => board.timer = Some(timer),
@@ -73,40 +77,62 @@ impl Machine {
                 }
             }
         }
-        let wait = Duration::from_nanos(ticks.saturating_mul(TICK)).min(LONGEST);
+        let wait = Duration::from_nanos(ticks.saturating_mul(TICK));
         if let Some(timer) = &board.timer {
             timer.arm(Instant::now() + wait);
+            board.armed = Some(set);
         }
+    }
+
+    /// Nobody is kicked any more. Whether the time had come.
+    pub(super) fn disarm(&mut self) -> bool {
+        let Some(board) = &mut self.board else {
+            return false;
+        };
+        let armed = board.armed.take().is_some();
+        armed && board.timer.as_ref().is_some_and(Timer::disarm)
     }
 
     /// The engine has stopped. Whether that was for the timer, and the run simply goes on.
     pub(super) fn end_slice(&mut self, stop: Stop) -> bool {
-        let timer = self.board.as_ref().and_then(|board| board.timer.as_ref());
-        let rang = timer.is_some_and(Timer::disarm);
         match stop {
-            Stop::Interrupted => rang && !self.stop.load(Ordering::Relaxed),
+            Stop::Interrupted => self.disarm() && !self.stop.load(Ordering::Relaxed),
             // The budget was that of the slice.
             Stop::Budget => self.budget != Budget::Instructions(0),
             _ => false,
         }
     }
 
-    /// Gives what stopped the engine to the program's own handler, if it has one and handlers get such things.
-    pub(super) fn trap(&mut self, stop: Stop) -> bool {
+    /// Gives what stopped the engine to the program's own handler, if it has one and handlers get such things: then it
+    /// says whether the run ends.
+    pub(super) fn trap(&mut self, stop: Stop) -> Option<Option<Exit>> {
         if !self.cpu.handles_traps() {
-            return false;
+            return None;
         }
+        let (cause, value) = self.exception(stop)?;
+        match self.look_at_trap(cause, value) {
+            Look::Unknown => self.cpu.take_exception(cause, value),
+            Look::Passed => {}
+            Look::ForEver => return Some(Some(Exit::TrapsForever { cause, value })),
+        }
+        Some(None)
+    }
+
+    /// The exception that a stop is, with what goes to `mtval`.
+    pub(super) fn exception(&self, stop: Stop) -> Option<(Cause, u32)> {
         let user = self.cpu.mode.privilege == Privilege::User;
-        let pc = self.cpu.pc;
-        let (cause, value) = match stop {
+        Some(match stop {
             Stop::Ecall if user => (Cause::EcallFromUser, 0),
             Stop::Ecall => (Cause::EcallFromMachine, 0),
-            Stop::Ebreak => (Cause::Breakpoint, pc),
+            Stop::Ebreak => (Cause::Breakpoint, self.cpu.pc),
             Stop::Trap(Trap::IllegalInstruction { word }) => (Cause::IllegalInstruction, word),
             Stop::Trap(Trap::MisalignedJump { target }) => (Cause::MisalignedFetch, target),
             Stop::Fault(Fault { addr, access, kind }) => {
                 let cause = match (kind, access) {
-                    (FaultKind::OutOfPages, _) => return false,
+                    // That is between rvjit and its host.
+                    (FaultKind::OutOfPages, _) => return None,
+                    // Where a called function returns to.
+                    (_, Access::Execute) if self.calling && addr == RETURN_ADDRESS => return None,
                     (_, Access::Execute) => Cause::FetchFault,
                     (FaultKind::Misaligned, Access::Read) => Cause::MisalignedLoad,
                     (FaultKind::Misaligned, Access::Write) => Cause::MisalignedStore,
@@ -115,43 +141,8 @@ impl Machine {
                 };
                 (cause, addr)
             }
-            Stop::Budget | Stop::Interrupted | Stop::Watch | Stop::Wait => return false,
-        };
-        if self.traps_for_ever(cause, value) {
-            return false;
-        }
-        self.cpu.take_exception(cause, value);
-        true
-    }
-
-    /// Whether the program's handler meets this trap itself, with nothing changed since it did before.
-    fn traps_for_ever(&mut self, cause: Cause, value: u32) -> bool {
-        let Some(board) = &mut self.board else {
-            return false;
-        };
-        let (pc, x) = (self.cpu.pc, self.cpu.x);
-        let times = match &board.last_trap {
-            Some(last) if (last.pc, last.cause, last.value, last.x) == (pc, cause, value, x) => {
-                last.times + 1
-            }
-            _ => 0,
-        };
-        // The handler's first instruction will do the same again: nothing but trap CSRs has changed.
-        let first = self.cpu.mode.mtvec.map(|mtvec| mtvec & !3) == Some(pc);
-        let for_ever = times >= SAME_TRAPS || first && times > 0;
-        if times == 0 {
-            board.last_trap = Some(SameTrap {
-                pc,
-                cause,
-                value,
-                x,
-                times,
-            });
-        } else if let Some(last) = &mut board.last_trap {
-            last.times = times;
-        }
-        self.handler_traps |= for_ever;
-        for_ever
+            Stop::Budget | Stop::Interrupted | Stop::Watch | Stop::Wait => return None,
+        })
     }
 
     /// `wfi`, which is at pc: goes on when an interrupt is pending that `mie` lets through.
@@ -161,15 +152,14 @@ impl Machine {
             if self.cpu.mip() & mode.mie != 0 {
                 break;
             }
-            let timer = mode.mtimecmp.filter(|_| mode.mie >> TIMER & 1 != 0);
-            let Some(at) = timer else {
+            let enabled = mode.mie >> TIMER & 1 != 0;
+            let Some(left) = self.ticks_to_timer().filter(|_| enabled) else {
                 return Some(Exit::WaitsForever);
             };
-            let left = at.saturating_sub(self.cpu.mtime());
             if self.budget.counts() {
                 // Nothing happens until then: it is then.
-                let ticks = self.cpu.ticks();
-                self.cpu.mode.mtime.set(at, ticks);
+                let (then, ticks) = (self.cpu.mtime() + left, self.cpu.ticks());
+                self.cpu.mode.mtime.set(then, ticks);
                 break;
             }
             if self.stop.load(Ordering::Relaxed) {

@@ -78,6 +78,7 @@ impl Crash {
             | Exit::Refused(_)
             | Exit::OutputLost(_)
             | Exit::WaitsForever
+            | Exit::TrapsForever { .. }
             | Exit::Trap(_)
             | Exit::Breakpoint
             | Exit::Fault(_)

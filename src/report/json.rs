@@ -157,6 +157,7 @@ fn fault(exit: Exit) -> Option<Fault> {
         | Exit::FinisherFailure(_)
         | Exit::Reset
         | Exit::WaitsForever
+        | Exit::TrapsForever { .. }
         | Exit::Trap(_)
         | Exit::Breakpoint
         | Exit::Killed(_)
@@ -176,6 +177,7 @@ fn kind(exit: Exit) -> &'static str {
         Exit::FinisherFailure(_) => "finisher-failure",
         Exit::Reset => "reset",
         Exit::WaitsForever => "waits-forever",
+        Exit::TrapsForever { .. } => "traps-forever",
         Exit::Trap(Trap::IllegalInstruction { .. }) => "illegal-instruction",
         Exit::Trap(Trap::MisalignedJump { .. }) => "misaligned-jump",
         Exit::Breakpoint => "breakpoint",

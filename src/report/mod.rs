@@ -30,14 +30,6 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
         return None;
     }
     let place = location(machine, machine.cpu().pc);
-    let text = describe_at(exit, machine, &place)?;
-    Some(match machine.handler_traps() {
-        true => format!("{text} (in its own trap handler, which meets this for ever)"),
-        false => text,
-    })
-}
-
-fn describe_at(exit: Exit, machine: &Machine, place: &str) -> Option<String> {
     Some(match exit {
         Exit::Status(_) => return None,
         Exit::TohostFailure(number) => format!("test {number} failed, says tohost, at {place}"),
@@ -52,6 +44,9 @@ fn describe_at(exit: Exit, machine: &Machine, place: &str) -> Option<String> {
         Exit::WaitsForever => {
             format!("waits for an interrupt that cannot come (wfi), at {place}")
         }
+        Exit::TrapsForever { cause, value } => format!(
+            "{cause} at {place} (mtval {value:#010x}) for ever: the program's trap handler meets it, or returns to it, and nothing changes"
+        ),
         Exit::Trap(trap @ Trap::IllegalInstruction { word }) => {
             let name = foreign::name(word);
             let advice = foreign::advice(word, machine.image(), machine.platform().platform);

@@ -221,6 +221,7 @@ impl Observer for Tracer {
             return;
         };
         if !executed {
+            self.jumped = true;
             return;
         }
         // A system call sets its result.

@@ -1,0 +1,152 @@
+//! Traps that come again for ever with nothing changed: a handler that meets the trap itself, or returns to it.
+//!
+//! After [`SAME`] traps alike in a row, the way from one to the next is interpreted, instruction by instruction, and
+//! everything looked for that the registers do not show: a store that changes memory, a counter or a device that is read,
+//! an interrupt that may come. Where there is nothing of that kind, what follows is the same for ever. That is a proof, not
+//! a guess, so a program that counts its traps in memory is left alone.
+
+use super::Machine;
+use crate::cpu::privileged::{MSTATUS_MIE, TIMER};
+use crate::cpu::{Cause, Cpu, Privilege};
+use crate::engine::Budget;
+use crate::interp;
+use crate::memory::Memory;
+use crate::rv32::{Insn, PrivilegedOp, StoreOp, decode};
+
+/// So many traps alike come before somebody looks, and twice as many before the next look.
+const SAME: u32 = 1 << 12;
+/// The longest way from a trap to the next that is looked at.
+const LONGEST: u32 = 1 << 16;
+
+/// A trap, with the hart as it was, and how often it came again.
+#[derive(Debug)]
+pub(super) struct LastTrap {
+    cpu: Cpu,
+    cause: Cause,
+    value: u32,
+    times: u32,
+    look_at: u32,
+}
+
+/// What is known of a trap that is about to be taken.
+pub(super) enum Look {
+    /// Nothing: it is to be taken.
+    Unknown,
+    /// It was taken, and the hart has gone on.
+    Passed,
+    /// It comes for ever.
+    ForEver,
+}
+
+fn alike(a: &Cpu, b: &Cpu) -> bool {
+    a.pc == b.pc && a.x == b.x && a.mode == b.mode
+}
+
+impl Machine {
+    /// Looks at a trap that the program's handler is about to get.
+    pub(super) fn look_at_trap(&mut self, cause: Cause, value: u32) -> Look {
+        let Some(board) = &mut self.board else {
+            return Look::Unknown;
+        };
+        match &mut board.last_trap {
+            Some(last)
+                if (last.cause, last.value) == (cause, value) && alike(&last.cpu, &self.cpu) =>
+            {
+                last.times += 1;
+                if last.times < last.look_at {
+                    return Look::Unknown;
+                }
+                last.look_at = last.look_at.saturating_mul(2);
+                self.follow(cause, value)
+            }
+            last => {
+                *last = Some(LastTrap {
+                    cpu: self.cpu.clone(),
+                    cause,
+                    value,
+                    times: 0,
+                    look_at: SAME,
+                });
+                Look::Unknown
+            }
+        }
+    }
+
+    /// Takes the trap and follows the hart up to the next.
+    fn follow(&mut self, cause: Cause, value: u32) -> Look {
+        let before = self.cpu.clone();
+        self.cpu.take_exception(cause, value);
+        for _ in 0..LONGEST {
+            let over = self.budget == Budget::Instructions(0);
+            if over || may_be_interrupted(&self.cpu) || !changes_nothing(&self.cpu, &self.memory) {
+                return Look::Passed;
+            }
+            match interp::step(&mut self.cpu, &mut self.memory) {
+                Ok(()) => self.budget.spend(1),
+                Err(stop) => {
+                    let same = self.exception(stop) == Some((cause, value));
+                    return match same && alike(&before, &self.cpu) {
+                        true => Look::ForEver,
+                        false => Look::Passed,
+                    };
+                }
+            }
+            if self.memory.watch_hit() {
+                return Look::Passed;
+            }
+        }
+        Look::Passed
+    }
+}
+
+/// Whether the timer's interrupt is taken when its time comes. One that is pending now is taken by whoever runs the hart.
+fn may_be_interrupted(cpu: &Cpu) -> bool {
+    let mode = &cpu.mode;
+    let heeded = mode.privilege == Privilege::User || mode.mstatus & MSTATUS_MIE != 0;
+    cpu.interrupt_due().is_some() || heeded && mode.mie >> TIMER & 1 != 0 && mode.mtimecmp.is_some()
+}
+
+/// Whether the instruction at pc depends on nothing and changes nothing but registers, machine-mode CSRs, and memory in
+/// ways that leave it as it was.
+fn changes_nothing(cpu: &Cpu, memory: &Memory) -> bool {
+    // What cannot be fetched or is no instruction traps.
+    let Some(insn) = memory.peek_insn(cpu.pc).ok().and_then(decode) else {
+        return true;
+    };
+    match insn {
+        Insn::Store {
+            op,
+            rs1,
+            rs2,
+            offset,
+        } => {
+            let addr = cpu.get(rs1).wrapping_add_signed(offset);
+            let new = cpu.get(rs2).to_le_bytes();
+            let width = match op {
+                StoreOp::Sb => 1,
+                StoreOp::Sh => 2,
+                StoreOp::Sw => 4,
+            };
+            let mut old = [0; 4];
+            // A store that faults changes nothing, either.
+            let found = memory.peek(addr, &mut old[..width]);
+            found.is_err() || old[..width] == new[..width]
+        }
+        // Counters, and mip, whose timer bit comes with time.
+        Insn::Csr { csr, .. } => !matches!(csr, 0x344 | 0xb00..=0xcff),
+        Insn::Privileged(op) => op == PrivilegedOp::Mret,
+        Insn::Lui { .. }
+        | Insn::Auipc { .. }
+        | Insn::Jal { .. }
+        | Insn::Jalr { .. }
+        | Insn::Branch { .. }
+        | Insn::Load { .. }
+        | Insn::AluImm { .. }
+        | Insn::Alu { .. }
+        | Insn::Mul { .. }
+        | Insn::Fence { .. }
+        | Insn::Ecall
+        | Insn::Ebreak => true,
+        Insn::FenceI { .. } => false,
+    }
+}
