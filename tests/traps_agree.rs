@@ -24,8 +24,8 @@ const LOG: u32 = 0x8020_0000;
 const ENTRY: i32 = 32;
 /// Nothing is there.
 const NOWHERE: u32 = 0x1800_0000;
-const CLINT: u32 = 0x0200_0000;
-const MTIMECMP: i32 = 0x4000 - 0x4000;
+/// The CLINT's `mtimecmp`, lower half.
+const MTIMECMP: u32 = 0x0200_4000;
 /// Instructions from one timer interrupt to the next.
 const INTERVAL: i32 = 97;
 /// Times that the body is executed.
@@ -168,7 +168,7 @@ fn handler() -> Code {
     // The timer: time is instret.
     code.read(SCRATCH, 0xc01);
     code.addi(SCRATCH, SCRATCH, INTERVAL);
-    code.store(SCRATCH, MTIMECMP, TIMER_BASE);
+    code.store(SCRATCH, 0, TIMER_BASE);
     code.read(SCRATCH, MSCRATCH);
     code.insn(Insn::Privileged(PrivilegedOp::Mret));
     code
@@ -290,16 +290,16 @@ fn program(random: &mut Random, timer: bool, user: bool) -> Vec<u32> {
     code.write(MTVEC, SCRATCH);
     code.load_address(DATA_BASE, DATA);
     code.load_address(NO_BASE, NOWHERE);
-    code.load_address(TIMER_BASE, CLINT + 0x4000);
+    code.load_address(TIMER_BASE, MTIMECMP);
     code.load_address(LOG_END, LOG);
     for free in FREE {
         code.load_address(free, random.next() & 0xffff_f000);
     }
     if timer {
         code.addi(SCRATCH, 0, 0);
-        code.store(SCRATCH, MTIMECMP + 4, TIMER_BASE);
+        code.store(SCRATCH, 4, TIMER_BASE);
         code.addi(SCRATCH, 0, 500);
-        code.store(SCRATCH, MTIMECMP, TIMER_BASE);
+        code.store(SCRATCH, 0, TIMER_BASE);
         code.addi(SCRATCH, 0, 1 << 7);
         code.write(MIE, SCRATCH);
     }
