@@ -43,6 +43,11 @@ for name in hello exitcode alu shifts muldiv loadstore branches sieve matrix sor
 done
 hosted highmem -Wl,-Ttext-segment=0x80000000
 elf topmem -O2 src/start.S src/rt.c src/highmem.c -Wl,-Ttext-segment=0xf0000000
+# The same programs with compressed instructions: -march given last counts.
+for name in sort hash string matrix interp statemachine indirect; do
+    elf "rvc_$name" -O2 src/start.S src/rt.c "src/$name.c" -lgcc -march=rv32imac
+done
+hosted atomic -march=rv32ima
 elf nullcrash -g -O0 -fno-inline -fno-omit-frame-pointer src/start.S src/rt.c src/nullcrash.c
 elf ecall_registers -O2 src/start.S src/rt.c src/ecall_registers.S
 elf smc -march=rv32im_zifencei -O2 src/start.S src/rt.c src/smc.S -Wl,-N

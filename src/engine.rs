@@ -46,6 +46,10 @@ pub enum Trap {
 impl fmt::Display for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // What has 16 bits has a lower end that says so.
+            Trap::IllegalInstruction { word } if word & 3 != 3 && *word < 1 << 16 => {
+                write!(f, "illegal instruction {word:#06x}")
+            }
             Trap::IllegalInstruction { word } => write!(f, "illegal instruction {word:#010x}"),
             Trap::MisalignedJump { target } => {
                 write!(f, "misaligned jump target {target:#010x}")

@@ -47,6 +47,13 @@ fn problems(row: &Row, options: &[&str]) -> Vec<String> {
     let expected = fs::read(fixtures().join(format!("{}.out", row.name))).unwrap();
     let text = stderr(&output);
     let mut problems = Vec::new();
+    // The JIT says that it does not know instructions of 16 bits.
+    if program.starts_with("rvc_") && options.contains(&"--engine=jit") {
+        if output.status.code() != Some(125) || !text.contains("use --engine interp") {
+            problems.push(format!("{}: {text}", output.status));
+        }
+        return problems;
+    }
     if output.status.code() != Some(row.status) {
         problems.push(format!("{}, not status {}", output.status, row.status));
     }

@@ -94,6 +94,9 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     let memory = &mut loaded.memory;
     let all = functions(&image, memory);
     let chosen = choose(args, &image, &all)?;
+    if translates && image.isa().compressed {
+        return Err(machine(MachineError::Compressed));
+    }
     let made = if translates {
         // The one that a run would begin with.
         let best = placements.first().copied().unwrap_or(Placement::Paged);
@@ -154,7 +157,7 @@ fn show(out: &mut dyn Write, painter: Painter, listing: &Listing, jit: bool) -> 
     if let (Some(target), Some(placement)) = (listing.target, listing.placement) {
         writeln!(out, "{}: {target}, {placement} placement", listing.program)?;
     } else {
-        writeln!(out, "{}: rv32im", listing.program)?;
+        writeln!(out, "{}:", listing.program)?;
     }
     for function in &listing.functions {
         show_function(out, painter, function, jit)?;
@@ -253,7 +256,7 @@ const COLUMN: usize = 58;
 /// As objdump prints it: `   10074:\tff010113          \taddi\tsp,sp,-16`.
 fn guest_line(painter: Painter, insn: &InsnListing) -> String {
     let place = format!("{:8x}:", insn.pc);
-    let word = insn.word.map_or_else(String::new, |w| format!("{w:08x}"));
+    let word = digits(insn);
     let (mnemonic, operands) = insn.text.split_once('\t').unwrap_or((&insn.text, ""));
     let mut text = format!(
         "{}\t{word}          \t{}",
@@ -269,10 +272,17 @@ fn guest_line(painter: Painter, insn: &InsnListing) -> String {
     text
 }
 
+/// The instruction's bits.
+fn digits(insn: &InsnListing) -> String {
+    let width = 2 * insn.len as usize;
+    insn.word
+        .map_or_else(String::new, |word| format!("{word:0width$x}"))
+}
+
 /// The same without tabs, and its width.
 fn guest_column(painter: Painter, insn: &InsnListing) -> (String, usize) {
     let place = format!("{:8x}:", insn.pc);
-    let word = insn.word.map_or_else(String::new, |w| format!("{w:08x}"));
+    let word = digits(insn);
     let (mnemonic, operands) = insn.text.split_once('\t').unwrap_or((&insn.text, ""));
     let symbol = insn.symbol.as_ref();
     let symbol = symbol.map_or_else(String::new, |s| format!(" <{}>", s));

@@ -4,7 +4,7 @@ pub mod privileged;
 
 pub use privileged::{Cause, MachineMode, Privilege};
 
-use crate::rv32::Reg;
+use crate::rv32::{Isa, Reg};
 use std::time::{Duration, Instant};
 
 /// Registers and pc of the one guest hart.
@@ -23,6 +23,12 @@ pub struct Cpu {
     pub counting: bool,
     /// What the guest's `cycle` and `time` counters show when `counting` is off.
     pub clock: HostClock,
+    /// Which instructions the hart has.
+    pub isa: Isa,
+    /// The word that `lr.w` reserved. A hart alone loses it only by its own conditional stores and traps.
+    pub reservation: Option<u32>,
+    /// Bytes of the `ecall`, `ebreak` or `wfi` that an engine stopped at.
+    pub stopped_at: u32,
     /// Machine mode, on a bare machine.
     pub mode: MachineMode,
 }
@@ -92,7 +98,7 @@ impl Cpu {
     /// Retires the `ecall` or `ebreak` at `pc`, which an engine stopped at and the environment has dealt with. See
     /// `engine::resume`, which also takes it from the budget.
     pub fn retire_stop(&mut self) {
-        self.pc = self.pc.wrapping_add(4);
+        self.pc = self.pc.wrapping_add(self.stopped_at);
         self.instret += 1;
     }
 }

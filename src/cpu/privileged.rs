@@ -208,6 +208,7 @@ impl Cpu {
     }
 
     fn enter_handler(&mut self, cause: u32, value: u32, interrupt: bool) {
+        self.reservation = None;
         let mode = &mut self.mode;
         mode.mepc = self.pc;
         mode.mcause = cause | u32::from(interrupt) << 31;

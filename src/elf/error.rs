@@ -110,7 +110,10 @@ impl fmt::Display for ElfError {
                 write!(f, "the entry {entry:#010x} is not inside a segment")
             }
             ElfError::MisalignedEntry(entry) => {
-                write!(f, "the entry {entry:#010x} is not a multiple of 4")
+                write!(
+                    f,
+                    "the entry {entry:#010x} is not a multiple of 4 (of 2 with compressed instructions)"
+                )
             }
         }
     }

@@ -21,6 +21,7 @@ pub use symbols::{Symbol, SymbolKind, Symbols};
 pub use toolchain::Toolchain;
 
 use crate::memory::Permissions;
+use crate::rv32::{Fetched, Isa};
 use file::FileBytes;
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::{
@@ -188,7 +189,7 @@ impl Image {
         if !segments.iter().any(|s| s.contains(entry)) {
             return Err(ElfError::Entry(entry));
         }
-        if !entry.is_multiple_of(4) {
+        if !isa_of(header.e_flags).is_aligned(entry) {
             return Err(ElfError::MisalignedEntry(entry));
         }
         let tables = symbols::Tables::find(bytes, &header);
@@ -239,6 +240,12 @@ impl Image {
         self.symbols.get().is_some()
     }
 
+    /// Which instructions the program may have.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        isa_of(self.flags)
+    }
+
     /// The segment that an address is in.
     #[must_use]
     pub fn segment_at(&self, addr: u32) -> Option<&Segment> {
@@ -254,13 +261,19 @@ impl Image {
         segment.executable().then(|| self.symbols().code_at(addr))?
     }
 
-    /// The word at an address, a multiple of 4, as the file has it; `None` outside the segments.
+    /// The half-word at an address as the file has it; `None` outside the segments.
     #[must_use]
-    pub fn word(&self, addr: u32) -> Option<u32> {
+    pub fn half(&self, addr: u32) -> Option<u16> {
         let segment = self.segment_at(addr)?;
         let offset = usize::try_from(addr - segment.vaddr).ok()?;
         let bytes = self.data(segment).get(offset..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*bytes))
+        Some(u16::from_le_bytes(*bytes))
+    }
+
+    /// What stands at an address as the file has it, which is aligned as the program's instructions are.
+    #[must_use]
+    pub fn fetched(&self, pc: u32) -> Option<Fetched> {
+        Fetched::at(self.isa(), pc, |pc| self.half(pc).ok_or(())).ok()
     }
 }
 
@@ -327,6 +340,15 @@ fn parse_header(bytes: &[u8]) -> Result<Header, ElfError> {
         other => return Err(ElfError::Type(other)),
     }
     Ok(header)
+}
+
+/// `e_flags`: instructions of 16 bits may be there (RISC-V ELF psABI, "File Header").
+const EF_RISCV_RVC: u32 = 0x1;
+
+fn isa_of(flags: u32) -> Isa {
+    Isa {
+        compressed: flags & EF_RISCV_RVC != 0,
+    }
 }
 
 fn parse_program_headers(bytes: &[u8], header: &Header) -> Result<Vec<ProgramHeader>, ElfError> {

@@ -61,8 +61,8 @@ fn aligned(start: u32, end: u64) -> Option<Range<u32>> {
 /// All functions, by address.
 #[must_use]
 pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
-    let mut scan = Scan::default();
-    scan.follow(&mut |pc| memory.fetch(pc).ok(), image.entry);
+    let mut scan = Scan::new(image.isa());
+    scan.follow(&mut |pc| memory.fetch_half(pc).ok(), image.entry);
     let mut found = Vec::new();
     for range in code_ranges(image) {
         by_symbols(image, &scan, &range, &mut found);
@@ -78,7 +78,7 @@ fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Fun
     let symbols = image.symbols().entries();
     let before = |addr| symbols.partition_point(|s| s.addr < addr);
     let symbols = &symbols[before(code.start)..before(code.end)];
-    let inside = |symbol: &&Symbol| symbol.addr.is_multiple_of(4);
+    let inside = |symbol: &&Symbol| image.isa().is_aligned(symbol.addr);
     let mut sized_end = code.start;
     let mut last = None;
     for (n, symbol) in symbols.iter().enumerate().filter(|(_, s)| inside(s)) {
@@ -96,7 +96,9 @@ fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Fun
         let end = match symbol.size {
             0 => others.next().map_or(code.end, |s| s.addr),
             size => {
-                let end = symbol.addr.saturating_add(size.saturating_add(3) & !3);
+                let end = symbol
+                    .addr
+                    .saturating_add(size.next_multiple_of(image.isa().alignment()));
                 sized_end = sized_end.max(end);
                 let next = others.find(|s| s.kind == SymbolKind::Function || s.addr >= end);
                 end.min(next.map_or(code.end, |s| s.addr)).min(code.end)
@@ -194,7 +196,7 @@ pub fn in_range(all: &[Function], image: &Image, text: &str) -> Result<Vec<Funct
     let (start, end) = text.split_once("..").ok_or_else(bad)?;
     let start = address(image, start).ok_or_else(bad)?;
     let end = address(image, end).ok_or_else(bad)?;
-    if start >= end || start % 4 != 0 || end % 4 != 0 {
+    if start >= end || !image.isa().is_aligned(start) || !image.isa().is_aligned(end) {
         return Err(bad());
     }
     let mut found = Vec::new();

@@ -174,8 +174,15 @@ impl Info {
 }
 
 /// Extensions that change nothing for rvjit: it has them, or they are hints and guarantees.
-const SUPPORTED: [&str; 9] = [
+const SUPPORTED: [&str; 16] = [
     "i",
+    "e",
+    "a",
+    "zaamo",
+    "zalrsc",
+    "c",
+    "zca",
+    "zcb",
     "m",
     "zmmul",
     "zicsr",
@@ -246,12 +253,12 @@ fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
     let placements = loaded.placements(image).into_iter().map(Placement::name);
     let placements = placements.collect();
     let memory = &mut loaded.memory;
-    let mut scan = Scan::default();
-    scan.follow(&mut |pc| memory.fetch(pc).ok(), image.entry);
+    let mut scan = Scan::new(image.isa());
+    scan.follow(&mut |pc| memory.fetch_half(pc).ok(), image.entry);
     let from_entry: BTreeSet<u32> = scan.foreign.keys().copied().collect();
     let functions = functions(image, memory);
     for function in &functions {
-        scan.follow(&mut |pc| memory.fetch(pc).ok(), function.range.start);
+        scan.follow(&mut |pc| memory.fetch_half(pc).ok(), function.range.start);
     }
     let foreign = scan.foreign.iter().map(|(&address, &word)| Foreign {
         address,

@@ -9,7 +9,7 @@ use crate::jit::view::preview::{self, Ahead, HostInsn};
 use crate::memory::{Memory, Placement};
 use crate::platform::scan::Known;
 use crate::report::names::{demangle, symbol_offset};
-use crate::rv32::{Insn, Reg, decode, disassemble_word};
+use crate::rv32::{Insn, Reg};
 use serde::Serialize;
 
 /// The version of the JSON.
@@ -67,6 +67,8 @@ pub struct InsnListing {
     /// The word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub word: Option<u32>,
+    /// Its bytes: 2 or 4.
+    pub len: u32,
     /// The text.
     pub text: String,
     /// What the instruction jumps to or addresses, where the lines before it tell: `symbol+0x10`.
@@ -133,9 +135,11 @@ pub fn list(
 
 fn guest_insns(image: &Image, memory: &mut Memory, function: &Function) -> Vec<InsnListing> {
     let mut known = Known::default();
-    let one = |pc| {
-        let word = memory.fetch(pc).ok();
-        let insn = word.and_then(decode);
+    let mut pc = function.range.start;
+    let mut listed = Vec::new();
+    while pc < function.range.end {
+        let fetched = memory.fetch_insn(image.isa(), pc).ok();
+        let insn = fetched.and_then(|fetched| fetched.insn);
         let symbol = insn
             .and_then(|insn| reference(insn, pc, &known))
             .and_then(|addr| symbol_at(image, addr));
@@ -145,16 +149,22 @@ fn guest_insns(image: &Image, memory: &mut Memory, function: &Function) -> Vec<I
             }
             Some(insn) => known.compute(insn, pc),
         }
-        InsnListing {
+        listed.push(InsnListing {
             pc,
-            word,
-            text: word.map_or_else(String::new, |word| disassemble_word(word, pc)),
+            word: fetched.map(|fetched| fetched.bits),
+            len: fetched.map_or(image.isa().alignment(), |fetched| fetched.len),
+            text: fetched.map_or_else(String::new, |fetched| fetched.text()),
             symbol,
             ops: None,
             host: None,
-        }
-    };
-    function.range.clone().step_by(4).map(one).collect()
+        });
+        let last = listed.last().map_or(4, |insn: &InsnListing| insn.len);
+        let Some(next) = pc.checked_add(last) else {
+            break;
+        };
+        pc = next;
+    }
+    listed
 }
 
 /// The address that an instruction is about.
@@ -186,6 +196,7 @@ fn reference(insn: Insn, pc: u32, known: &Known) -> Option<u32> {
         | Insn::Csr { .. }
         | Insn::Ecall
         | Insn::Ebreak
+        | Insn::Atomic { .. }
         | Insn::Privileged(_) => None,
     }
 }

@@ -18,8 +18,8 @@ use crate::cpu::privileged::{
 use crate::cpu::{Cpu, Privilege};
 use crate::rv32::{CsrOp, CsrSource};
 
-/// `misa` for RV32IM with U mode: MXL 1, bits I, M and U. Writes are ignored, as WARL allows.
-const MISA: u32 = 1 << 30 | 1 << 20 | 1 << 12 | 1 << 8;
+/// `misa` for RV32IMA with U mode: MXL 1, bits A, I, M and U; C comes with the program. Writes are ignored, as WARL allows.
+const MISA: u32 = 1 << 30 | 1 << 20 | 1 << 12 | 1 << 8 | 1;
 
 /// Bits of `mcounteren` and `mcountinhibit`: cycle, time (not of the latter), instret.
 const CYCLE: u32 = 1;
@@ -94,7 +94,7 @@ fn read(cpu: &Cpu, number: u16) -> Option<u32> {
     }
     Some(match number {
         0x300 => mode.mstatus,
-        0x301 => MISA,
+        0x301 => MISA | u32::from(cpu.isa.compressed) << 2,
         0x304 => mode.mie,
         0x305 => mode.mtvec.unwrap_or(0),
         0x306 => mode.mcounteren,
@@ -150,6 +150,7 @@ fn is_tolerated(number: u16) -> bool {
 /// Writes what can be written; the rest of a WARL register stays as it is.
 fn write(cpu: &mut Cpu, number: u16, value: u32) {
     let (cycles, instret) = (cpu.cycles(), cpu.instret);
+    let alignment = cpu.isa.alignment();
     let mode = &mut cpu.mode;
     match number {
         0x300 => {
@@ -172,7 +173,7 @@ fn write(cpu: &mut Cpu, number: u16, value: u32) {
             mode.minstret.stop(value & INSTRET != 0, instret);
         }
         0x340 => mode.mscratch = value,
-        0x341 => mode.mepc = value & !3,
+        0x341 => mode.mepc = value & !(alignment - 1),
         0x342 => mode.mcause = value,
         0x343 => mode.mtval = value,
         PMPADDR_FIRST..=PMPADDR_LAST => {

@@ -11,8 +11,8 @@ mod tests;
 use crate::cpu::privileged::MSTATUS_TW;
 use crate::cpu::{Cpu, Privilege};
 use crate::engine::{Budget, Engine, Sample, Stop, Trap};
-use crate::memory::{Fault, Memory};
-use crate::rv32::{CsrSource, Insn, LoadOp, PrivilegedOp, StoreOp, decode};
+use crate::memory::{Access, Fault, FaultKind, Memory};
+use crate::rv32::{AtomicOp, CsrSource, Insn, Isa, LoadOp, PrivilegedOp, StoreOp, decode};
 use crate::sys::sampler;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,11 +114,17 @@ pub fn step(cpu: &mut Cpu, memory: &mut Memory) -> Result<(), Stop> {
 #[inline]
 pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
     // Jumps are checked before they are taken; only an entry point can be misaligned.
-    check_target(cpu.pc)?;
-    let word = memory.fetch(cpu.pc).map_err(Stop::Fault)?;
+    check_target(cpu.isa, cpu.pc)?;
+    let (word, len, insn) = if cpu.isa.compressed {
+        let fetched = memory.fetch_insn(cpu.isa, cpu.pc).map_err(Stop::Fault)?;
+        (fetched.bits, fetched.len, fetched.insn)
+    } else {
+        let word = memory.fetch(cpu.pc).map_err(Stop::Fault)?;
+        (word, 4, decode(word))
+    };
     let illegal = Stop::Trap(Trap::IllegalInstruction { word });
-    let insn = decode(word).ok_or(illegal)?;
-    let next = cpu.pc.wrapping_add(4);
+    let insn = insn.ok_or(illegal)?;
+    let next = cpu.pc.wrapping_add(len);
     cpu.pc = match insn {
         Insn::Lui { rd, imm } => {
             cpu.set(rd, imm);
@@ -129,12 +135,12 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             next
         }
         Insn::Jal { rd, offset } => {
-            let target = check_target(cpu.pc.wrapping_add_signed(offset))?;
+            let target = check_target(cpu.isa, cpu.pc.wrapping_add_signed(offset))?;
             cpu.set(rd, next);
             target
         }
         Insn::Jalr { rd, rs1, offset } => {
-            let target = check_target(cpu.get(rs1).wrapping_add_signed(offset) & !1)?;
+            let target = check_target(cpu.isa, cpu.get(rs1).wrapping_add_signed(offset) & !1)?;
             cpu.set(rd, next);
             target
         }
@@ -145,7 +151,7 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             offset,
         } => {
             if cond.eval(cpu.get(rs1), cpu.get(rs2)) {
-                check_target(cpu.pc.wrapping_add_signed(offset))?
+                check_target(cpu.isa, cpu.pc.wrapping_add_signed(offset))?
             } else {
                 next
             }
@@ -183,6 +189,14 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2)));
             next
         }
+        Insn::Atomic {
+            op, rd, rs1, rs2, ..
+        } => {
+            let (addr, operand) = (cpu.get(rs1), cpu.get(rs2));
+            let value = atomic(cpu, memory, op, addr, operand).map_err(Stop::Fault)?;
+            cpu.set(rd, value);
+            next
+        }
         Insn::Fence { .. } => next,
         Insn::FenceI { .. } => {
             memory.note_fence_i();
@@ -208,7 +222,10 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
                 return Err(illegal);
             }
             match op {
-                PrivilegedOp::Wfi => return Err(Stop::Wait),
+                PrivilegedOp::Wfi => {
+                    cpu.stopped_at = len;
+                    return Err(Stop::Wait);
+                }
                 PrivilegedOp::Mret => {
                     cpu.return_from_trap();
                     heed_interrupts(cpu, memory);
@@ -216,8 +233,14 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
                 }
             }
         }
-        Insn::Ecall => return Err(Stop::Ecall),
-        Insn::Ebreak => return Err(Stop::Ebreak),
+        Insn::Ecall => {
+            cpu.stopped_at = len;
+            return Err(Stop::Ecall);
+        }
+        Insn::Ebreak => {
+            cpu.stopped_at = len;
+            return Err(Stop::Ebreak);
+        }
     };
     cpu.instret += 1;
     Ok(insn)
@@ -241,13 +264,50 @@ fn heed_interrupts(cpu: &Cpu, memory: &mut Memory) {
     }
 }
 
-/// The target of a taken jump, where it is one (Unprivileged spec 2.5: IALIGN is 32 without the C extension).
-fn check_target(target: u32) -> Result<u32, Stop> {
-    if target.is_multiple_of(4) {
+/// The target of a taken jump, where it is one (Unprivileged spec 2.5).
+fn check_target(isa: Isa, target: u32) -> Result<u32, Stop> {
+    if isa.is_aligned(target) {
         Ok(target)
     } else {
         Err(Stop::Trap(Trap::MisalignedJump { target }))
     }
+}
+
+/// Does an atomic operation, all of it or nothing; what comes is for rd. Alignment is always checked: an access in two
+/// pieces is not atomic.
+fn atomic(
+    cpu: &mut Cpu,
+    memory: &mut Memory,
+    op: AtomicOp,
+    addr: u32,
+    operand: u32,
+) -> Result<u32, Fault> {
+    let access = match op {
+        AtomicOp::LoadReserved => Access::Read,
+        _ => Access::Write,
+    };
+    if !addr.is_multiple_of(4) {
+        let kind = FaultKind::Misaligned;
+        return Err(Fault { addr, access, kind });
+    }
+    if op == AtomicOp::StoreConditional {
+        let stands = cpu.reservation == Some(addr);
+        if stands {
+            memory.store(addr, operand)?;
+        }
+        cpu.reservation = None;
+        return Ok(u32::from(!stands));
+    }
+    // What writes faults as a store, also where it could not even read.
+    let old = memory
+        .load::<u32>(addr)
+        .map_err(|fault| Fault { access, ..fault })?;
+    if op == AtomicOp::LoadReserved {
+        cpu.reservation = Some(addr);
+    } else {
+        memory.store(addr, op.eval(old, operand))?;
+    }
+    Ok(old)
 }
 
 fn load(memory: &mut Memory, op: LoadOp, addr: u32) -> Result<u32, Fault> {

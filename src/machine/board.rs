@@ -10,7 +10,7 @@ use super::{Exit, Machine};
 use crate::cpu::privileged::Counter;
 use crate::engine::resume;
 use crate::memory::{Access, Fault, FaultKind};
-use crate::rv32::{Insn, LoadOp, Reg, StoreOp, decode};
+use crate::rv32::{Insn, LoadOp, Reg, StoreOp};
 use crate::syscall::Outcome;
 use std::fmt;
 use std::ops::Range;
@@ -194,8 +194,8 @@ impl Machine {
 
     /// The load or store at pc.
     fn decode_access(&mut self) -> Option<DeviceAccess> {
-        let word = self.memory.fetch(self.cpu.pc).ok()?;
-        let (rs1, offset, width, kind) = match decode(word)? {
+        let fetched = self.memory.fetch_insn(self.cpu.isa, self.cpu.pc).ok()?;
+        let (rs1, offset, width, kind) = match fetched.insn? {
             Insn::Load {
                 op,
                 rd,
@@ -221,6 +221,7 @@ impl Machine {
         let addr = self.cpu.get(rs1).wrapping_add_signed(offset);
         let (_, offset) = self.board.as_ref()?.device_at(addr)?;
         let aligned = addr.is_multiple_of(width);
+        self.cpu.stopped_at = fetched.len;
         aligned.then_some(DeviceAccess {
             offset,
             width,

@@ -11,6 +11,7 @@ use crate::memory::{
     IDENTITY_LOWEST, Memory, MemoryConfig, MemoryError, PAGED_MOST_PAGES, Placement,
 };
 use crate::platform::{Decision, Platform, PlatformError, RamError, decide, plan};
+use crate::rv32::Isa;
 use crate::syscall::abi::StatLayout;
 use crate::syscall::{DirGrant, Stream, SyscallError};
 use std::fmt;
@@ -144,6 +145,8 @@ pub enum MachineError {
     Syscalls(SyscallError),
     /// There is no JIT for this host.
     NoJit,
+    /// The JIT was asked for, and the program may have instructions of 16 bits.
+    Compressed,
     /// The host refuses what the JIT needs.
     JitRefused(io::Error),
     /// The host refuses what a time limit needs.
@@ -167,6 +170,7 @@ impl MachineError {
             | MachineError::Memory(_)
             | MachineError::Syscalls(_)
             | MachineError::NoJit
+            | MachineError::Compressed
             | MachineError::JitRefused(_)
             | MachineError::TimeLimit(_)
             | MachineError::Board(_)
@@ -185,6 +189,10 @@ impl fmt::Display for MachineError {
             MachineError::Memory(source) => write!(f, "{source}"),
             MachineError::Syscalls(source) => write!(f, "{source}"),
             MachineError::NoJit => write!(f, "there is no jit for this host; use --engine interp"),
+            MachineError::Compressed => write!(
+                f,
+                "the jit does not translate compressed instructions, which the program may have; use --engine interp"
+            ),
             MachineError::JitRefused(source) => {
                 write!(f, "the host refuses what the jit needs: {source}")
             }
@@ -249,9 +257,16 @@ impl From<SyscallError> for MachineError {
 pub(super) fn make_engine(
     config: &MachineConfig,
     memory: &Memory,
+    isa: Isa,
     pause: Option<&Arc<AtomicBool>>,
 ) -> Result<Box<dyn Engine>, MachineError> {
-    if config.engine.resolve() == EngineKind::Jit {
+    // The JIT does not know instructions of 16 bits yet.
+    if isa.compressed {
+        if config.engine == EngineKind::Jit {
+            return Err(MachineError::Compressed);
+        }
+        log::info!("a program with compressed instructions: interpreting");
+    } else if config.engine.resolve() == EngineKind::Jit {
         match make_jit(config, memory, pause) {
             Ok(jit) => return Ok(jit),
             Err(error) if config.engine == EngineKind::Jit => return Err(error),

@@ -127,13 +127,14 @@ impl Machine {
         };
         cpu.x[SP] = sp;
         cpu.mode.enabled = bare;
+        cpu.isa = image.isa();
         if bare {
             let tohost = image.special.tohost;
             memory.set_watch(tohost.map(|t| t.addr..t.addr.wrapping_add(t.len)));
         }
         let board = bare.then(|| board::Board::new(config.devices));
         let pause = board.as_ref().map(|board| &board.pause);
-        let engine = config::make_engine(&config, &memory, pause)?;
+        let engine = config::make_engine(&config, &memory, image.isa(), pause)?;
         let convention = match decision.platform {
             Platform::Newlib | Platform::Bare => Convention::Newlib,
             Platform::Risc0 => Convention::Risc0,

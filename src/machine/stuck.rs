@@ -11,7 +11,7 @@ use crate::cpu::{Cause, Cpu, Privilege};
 use crate::engine::Budget;
 use crate::interp;
 use crate::memory::Memory;
-use crate::rv32::{Insn, PrivilegedOp, StoreOp, decode};
+use crate::rv32::{Insn, PrivilegedOp, StoreOp};
 
 /// So many traps alike come before somebody looks, and twice as many before the next look.
 const SAME: u32 = 1 << 12;
@@ -110,7 +110,8 @@ fn may_be_interrupted(cpu: &Cpu) -> bool {
 /// ways that leave it as it was.
 fn changes_nothing(cpu: &Cpu, memory: &Memory) -> bool {
     // What cannot be fetched or is no instruction traps.
-    let Some(insn) = memory.peek_insn(cpu.pc).ok().and_then(decode) else {
+    let fetched = memory.peek_insn(cpu.isa, cpu.pc).ok();
+    let Some(insn) = fetched.and_then(|fetched| fetched.insn) else {
         return true;
     };
     match insn {
@@ -147,6 +148,7 @@ fn changes_nothing(cpu: &Cpu, memory: &Memory) -> bool {
         | Insn::Fence { .. }
         | Insn::Ecall
         | Insn::Ebreak => true,
-        Insn::FenceI { .. } => false,
+        // Of atomic operations it is not looked which leave memory and reservation as they were.
+        Insn::Atomic { .. } | Insn::FenceI { .. } => false,
     }
 }

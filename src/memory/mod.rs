@@ -19,6 +19,7 @@ pub use permissions::Permissions;
 pub use scalar::Scalar;
 pub use table::{IDENTITY_LOWEST, PAGED_MOST_PAGES, Table};
 
+use crate::rv32::{Fetched, Isa};
 use std::ops::Range;
 use supply::Supply;
 
@@ -185,6 +186,27 @@ impl Memory {
         Ok(u32::from_le_bytes(bytes))
     }
 
+    /// Reads half of an instruction. The caller has checked that `pc` is even.
+    ///
+    /// # Errors
+    /// The fault that the guest's fetch meets.
+    #[inline]
+    pub fn fetch_half(&mut self, pc: u32) -> Result<u16, Fault> {
+        let mut bytes = [0; 2];
+        self.transfer(pc, 2, Access::Execute, |table, page, offset, done, n| {
+            table.copy_out(page, offset, &mut bytes[done..done + n]);
+        })?;
+        Ok(u16::from_le_bytes(bytes))
+    }
+
+    /// Fetches the instruction at `pc`, which is aligned as `isa` wants it.
+    ///
+    /// # Errors
+    /// The fault that the guest's fetch meets.
+    pub fn fetch_insn(&mut self, isa: Isa, pc: u32) -> Result<Fetched, Fault> {
+        Fetched::at(isa, pc, |pc| self.fetch_half(pc))
+    }
+
     /// Reads instruction words that follow each other, the first at a multiple of 4.
     ///
     /// # Errors
@@ -218,14 +240,16 @@ impl Memory {
         self.look(addr, bytes, Access::Read)
     }
 
-    /// An instruction word, for an observer; as [`Memory::peek`].
+    /// The instruction at `pc`, for an observer; as [`Memory::peek`].
     ///
     /// # Errors
     /// The fault that the guest's fetch would meet.
-    pub fn peek_insn(&self, pc: u32) -> Result<u32, Fault> {
-        let mut bytes = [0; 4];
-        self.look(pc, &mut bytes, Access::Execute)?;
-        Ok(u32::from_le_bytes(bytes))
+    pub fn peek_insn(&self, isa: Isa, pc: u32) -> Result<Fetched, Fault> {
+        Fetched::at(isa, pc, |pc| {
+            let mut bytes = [0; 2];
+            self.look(pc, &mut bytes, Access::Execute)?;
+            Ok(u16::from_le_bytes(bytes))
+        })
     }
 
     fn look(&self, addr: u32, bytes: &mut [u8], access: Access) -> Result<(), Fault> {

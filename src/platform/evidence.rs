@@ -148,11 +148,11 @@ fn way_in(image: &Image) -> Option<Reason> {
     let mut pc = image.entry;
     let mut known = Known::default();
     for _ in 0..MOST_STRAIGHT {
-        let word = image.word(pc)?;
-        if let Some(name) = privileged(word) {
+        let fetched = image.fetched(pc)?;
+        if let Some(name) = privileged(fetched.bits) {
             return Some(Reason::Privileged(name, pc));
         }
-        let insn = decode(word)?;
+        let insn = fetched.insn?;
         match insn {
             Insn::Jal { rd, offset } if rd.is_zero() => {
                 pc = pc.wrapping_add_signed(offset);
@@ -194,7 +194,7 @@ fn way_in(image: &Image) -> Option<Reason> {
             return Some(Reason::SetsStack(pc));
         }
         known.compute(insn, pc);
-        pc = pc.wrapping_add(4);
+        pc = fetched.next();
     }
     None
 }
@@ -237,8 +237,8 @@ fn privileged(word: u32) -> Option<&'static str> {
 
 /// What is found behind branches and calls.
 fn deeper(image: &Image) -> Option<Reason> {
-    let mut scan = Scan::of_at_most(MOST);
-    scan.follow(&mut |pc| image.word(pc), image.entry);
+    let mut scan = Scan::of_at_most(image.isa(), MOST);
+    scan.follow(&mut |pc| image.half(pc), image.entry);
     let csr = scan.csrs.iter().find(|(csr, _)| is_machine(**csr));
     let csr = csr.map(|(csr, pc)| Reason::MachineCsr(*csr, *pc));
     let other = || {

@@ -5,15 +5,16 @@
 //! What stands behind a call is reached once the function that is called was seen to return.
 
 use crate::rv32::decode::{MRET, SEMIHOSTING_BEFORE, SEMIHOSTING_BEHIND, SRET, WFI};
-use crate::rv32::{CsrOp, CsrSource, Insn, PrivilegedOp, Reg, decode};
+use crate::rv32::{CsrOp, CsrSource, Fetched, Insn, Isa, PrivilegedOp, Reg};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Gives the instruction word at an address; `None` where none can be fetched.
-pub type Fetch<'a> = dyn FnMut(u32) -> Option<u32> + 'a;
+/// Gives the half-word of an instruction at an address; `None` where none can be fetched.
+pub type Fetch<'a> = dyn FnMut(u32) -> Option<u16> + 'a;
 
 /// What was found so far.
 #[derive(Debug, Clone)]
 pub struct Scan {
+    isa: Isa,
     /// Every instruction.
     pub reached: BTreeSet<u32>,
     /// Where calls go, and where the scan began.
@@ -33,9 +34,11 @@ pub struct Scan {
     functions: Functions,
 }
 
-impl Default for Scan {
-    fn default() -> Scan {
-        Scan::of_at_most(usize::MAX)
+impl Scan {
+    /// A scan to the end.
+    #[must_use]
+    pub fn new(isa: Isa) -> Scan {
+        Scan::of_at_most(isa, usize::MAX)
     }
 }
 
@@ -87,8 +90,9 @@ impl Functions {
 impl Scan {
     /// A scan that ends after so many instructions.
     #[must_use]
-    pub fn of_at_most(left: usize) -> Scan {
+    pub fn of_at_most(isa: Isa, left: usize) -> Scan {
         Scan {
+            isa,
             reached: BTreeSet::new(),
             calls: BTreeSet::new(),
             foreign: BTreeMap::new(),
@@ -119,14 +123,15 @@ impl Scan {
         open: &mut Vec<(u32, u32)>,
     ) {
         let mut known = Known::default();
-        while pc.is_multiple_of(4) {
+        while self.isa.is_aligned(pc) {
             if let Some(&owner) = self.functions.owner.get(&pc) {
                 self.functions.joins(function, owner, open);
                 return;
             }
-            let Some(word) = fetch(pc) else {
+            let Ok(fetched) = Fetched::at(self.isa, pc, |pc| fetch(pc).ok_or(())) else {
                 return;
             };
+            let word = fetched.bits;
             let Some(left) = self.left.checked_sub(1) else {
                 return;
             };
@@ -139,9 +144,10 @@ impl Scan {
             if word == SRET {
                 return;
             }
-            if let Some(insn) = decode(word) {
+            if let Some(insn) = fetched.insn {
                 let mut here = Here {
                     pc,
+                    next: fetched.next(),
                     function,
                     known: &mut known,
                     open,
@@ -155,7 +161,7 @@ impl Scan {
                 }
                 return;
             }
-            pc = pc.wrapping_add(4);
+            pc = fetched.next();
         }
     }
 
@@ -184,8 +190,12 @@ impl Scan {
             Insn::Privileged(PrivilegedOp::Mret) => return false,
             Insn::Privileged(PrivilegedOp::Wfi) => {}
             Insn::Ebreak => {
-                let before = fetch(pc.wrapping_sub(4)) == Some(SEMIHOSTING_BEFORE);
-                if !before || fetch(pc.wrapping_add(4)) != Some(SEMIHOSTING_BEHIND) {
+                let mut word = |pc: u32| {
+                    let (low, high) = (fetch(pc)?, fetch(pc.wrapping_add(2))?);
+                    Some(u32::from(high) << 16 | u32::from(low))
+                };
+                let before = word(pc.wrapping_sub(4)) == Some(SEMIHOSTING_BEFORE);
+                if !before || word(pc.wrapping_add(4)) != Some(SEMIHOSTING_BEHIND) {
                     return false;
                 }
                 let operation = here.known.get(Reg::A0);
@@ -208,7 +218,8 @@ impl Scan {
                 if let (CsrOp::Write, CsrSource::Reg(rs), MTVEC | MEPC) = (op, source, csr)
                     && let Some(target) = here.known.get(rs)
                 {
-                    here.open.push((target & !3, target & !3));
+                    let target = target & !(self.isa.alignment() - 1);
+                    here.open.push((target, target));
                 }
                 here.known.set(rd, None);
             }
@@ -219,6 +230,7 @@ impl Scan {
             | Insn::Mul { .. }
             | Insn::Load { .. }
             | Insn::Store { .. }
+            | Insn::Atomic { .. }
             | Insn::Fence { .. }
             | Insn::FenceI { .. } => here.known.compute(insn, pc),
         }
@@ -236,7 +248,7 @@ impl Scan {
             }
             return false;
         }
-        let behind = here.pc.wrapping_add(4);
+        let behind = here.next;
         match target {
             // A jump to what is next only asks for its own address.
             Some(target) if target == behind => return true,
@@ -254,6 +266,8 @@ impl Scan {
 /// Where a run is.
 struct Here<'a> {
     pc: u32,
+    /// The address behind the instruction.
+    next: u32,
     function: u32,
     known: &'a mut Known,
     open: &'a mut Vec<(u32, u32)>,
@@ -311,7 +325,9 @@ impl Known {
                 let value = both(rs1, rs2).map(|(a, b)| op.eval(a, b));
                 self.set(rd, value);
             }
-            Insn::Load { rd, .. } | Insn::Csr { rd, .. } => self.set(rd, None),
+            Insn::Load { rd, .. } | Insn::Csr { rd, .. } | Insn::Atomic { rd, .. } => {
+                self.set(rd, None);
+            }
             Insn::Jal { .. }
             | Insn::Jalr { .. }
             | Insn::Branch { .. }

@@ -8,7 +8,7 @@
 use super::cfi::{CallFrames, Step};
 use crate::elf::{Image, Layout};
 use crate::memory::Memory;
-use crate::rv32::{AluOp, Insn, Reg, StoreOp, decode};
+use crate::rv32::{AluOp, Fetched, Insn, Isa, Reg, StoreOp};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -129,14 +129,15 @@ impl<'a> Unwinder<'a> {
         } = self.frames.step(pc, registers, memory)
         {
             // A function in the middle of the stack has saved its return address, unless it has none to go to.
-            let plausible = (saved || innermost) && call_before(memory, return_address).is_some();
+            let plausible = (saved || innermost)
+                && call_before(self.image.isa(), memory, return_address).is_some();
             return plausible.then_some(Caller {
                 registers: caller,
                 return_address,
                 found: Found::Cfi,
             });
         }
-        let by_chain = Self::by_frame_pointer(registers, innermost, memory);
+        let by_chain = self.by_frame_pointer(registers, innermost, memory);
         if let Some(mut caller) = by_chain
             && self.stack.contains(&(caller.registers[SP].wrapping_sub(1)))
         {
@@ -154,15 +155,20 @@ impl<'a> Unwinder<'a> {
 
     /// The frame pointer points at the caller's stack, below it the return address and the caller's frame pointer
     /// (RISC-V psABI, "Frame Pointer Convention"); a leaf function saves only the latter.
-    fn by_frame_pointer(registers: &[u32; 32], innermost: bool, memory: &Memory) -> Option<Caller> {
+    fn by_frame_pointer(
+        &self,
+        registers: &[u32; 32],
+        innermost: bool,
+        memory: &Memory,
+    ) -> Option<Caller> {
         let (fp, sp) = (registers[S0], registers[SP]);
         if !fp.is_multiple_of(16) || fp <= sp || fp - sp > 1 << 20 {
             return None;
         }
         let high = word(memory, fp - 4)?;
-        let (return_address, saved) = if call_before(memory, high).is_some() {
+        let (return_address, saved) = if call_before(self.image.isa(), memory, high).is_some() {
             (high, word(memory, fp - 8)?)
-        } else if innermost && call_before(memory, registers[RA]).is_some() {
+        } else if innermost && call_before(self.image.isa(), memory, registers[RA]).is_some() {
             (registers[RA], high)
         } else {
             return None;
@@ -192,7 +198,7 @@ impl<'a> Unwinder<'a> {
         memory: &Memory,
     ) -> Option<Caller> {
         let own = self.function(pc)?;
-        let frame = prologue(own, pc, memory)?;
+        let frame = prologue(self.image.isa(), own, pc, memory)?;
         let cfa = registers[SP].wrapping_add(frame.size);
         let mut caller = *registers;
         for (reg, below) in frame.saved {
@@ -202,7 +208,7 @@ impl<'a> Unwinder<'a> {
             return None;
         }
         // Not necessarily a call of this function: the one that was called may have jumped here as the last it did.
-        call_before(memory, caller[RA])?;
+        call_before(self.image.isa(), memory, caller[RA])?;
         caller[SP] = cfa;
         Some(Caller {
             registers: caller,
@@ -214,7 +220,7 @@ impl<'a> Unwinder<'a> {
     /// Where the innermost function has called nobody yet, `ra` says who called it.
     fn by_register(&self, pc: u32, registers: &[u32; 32], memory: &Memory) -> Option<Caller> {
         let return_address = registers[RA];
-        let call = call_before(memory, return_address)?;
+        let call = call_before(self.image.isa(), memory, return_address)?;
         let own = self.function(pc);
         // A return address into the function itself is most likely of a call that it has made.
         let returned = own.is_some() && self.function(return_address) == own;
@@ -239,7 +245,7 @@ impl<'a> Unwinder<'a> {
         let mut first = None;
         for at in (start..end).step_by(4) {
             let return_address = word(memory, at)?;
-            let Some(call) = call_before(memory, return_address) else {
+            let Some(call) = call_before(self.image.isa(), memory, return_address) else {
                 continue;
             };
             let matches = match (call.target, own) {
@@ -283,7 +289,7 @@ struct StackFrame {
 /// Instructions of a function that are followed at most.
 const FOLLOWED: u32 = 8192;
 
-fn prologue(start: u32, pc: u32, memory: &Memory) -> Option<StackFrame> {
+fn prologue(isa: Isa, start: u32, pc: u32, memory: &Memory) -> Option<StackFrame> {
     let mut frame = StackFrame {
         size: 0,
         saved: Vec::new(),
@@ -293,8 +299,11 @@ fn prologue(start: u32, pc: u32, memory: &Memory) -> Option<StackFrame> {
     if pc - start > 4 * FOLLOWED {
         return None;
     }
-    for at in (start..pc).step_by(4) {
-        match decode(memory.peek_insn(at).ok()?)? {
+    let mut at = start;
+    while at < pc {
+        let fetched = memory.peek_insn(isa, at).ok()?;
+        at = fetched.next();
+        match fetched.insn? {
             Insn::AluImm {
                 op: AluOp::Add,
                 rd: Reg::SP,
@@ -343,20 +352,32 @@ pub(super) struct Call {
 }
 
 /// The call that would return to an address; `None` where it is no return address.
-pub(super) fn call_before(memory: &Memory, return_address: u32) -> Option<Call> {
-    if !return_address.is_multiple_of(4) || return_address < 4 {
+pub(super) fn call_before(isa: Isa, memory: &Memory, return_address: u32) -> Option<Call> {
+    if !isa.is_aligned(return_address) || return_address < 4 {
         return None;
     }
-    let at = return_address - 4;
-    memory.peek_insn(return_address).ok()?;
+    memory.peek_insn(isa, return_address).ok()?;
+    // A call has the one length or the other.
+    let lengths: &[u32] = if isa.compressed { &[4, 2] } else { &[4] };
+    lengths.iter().find_map(|len| {
+        let at = return_address - len;
+        let fetched = memory.peek_insn(isa, at).ok()?;
+        (fetched.len == *len).then(|| call(isa, memory, fetched))?
+    })
+}
+
+/// The call that this instruction is.
+fn call(isa: Isa, memory: &Memory, fetched: Fetched) -> Option<Call> {
+    let at = fetched.pc;
     let links = |rd: Reg| rd == Reg::RA || rd == Reg::T0;
-    match decode(memory.peek_insn(at).ok()?)? {
+    match fetched.insn? {
         Insn::Jal { rd, offset } if links(rd) => Some(Call {
             target: Some(at.wrapping_add_signed(offset)),
         }),
         Insn::Jalr { rd, rs1, offset } if links(rd) => {
             let before = at.wrapping_sub(4);
-            let target = match memory.peek_insn(before).ok().and_then(decode) {
+            let before_it = memory.peek_insn(isa, before).ok();
+            let target = match before_it.and_then(|fetched| fetched.insn) {
                 Some(Insn::Auipc { rd, imm }) if rd == rs1 => {
                     Some(before.wrapping_add(imm).wrapping_add_signed(offset))
                 }

@@ -7,7 +7,7 @@ use super::names::demangle;
 use crate::elf::Image;
 use crate::machine::{Exit, Machine};
 use crate::memory::Memory;
-use crate::rv32::{Reg, decode, disassemble_word};
+use crate::rv32::{Isa, Reg};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -95,7 +95,7 @@ impl Crash {
         let frames = unwinder.backtrace(pc, &registers, view.memory, MOST_FRAMES);
         let lines = Lines::new(view.image);
         Some(Crash {
-            instruction: instruction(pc, &registers, view.memory),
+            instruction: instruction(view.cpu.isa, pc, &registers, view.memory),
             backtrace: frames
                 .iter()
                 .flat_map(|&frame| named(frame, view.image, &lines))
@@ -105,13 +105,13 @@ impl Crash {
     }
 }
 
-fn instruction(pc: u32, registers: &[u32; 32], memory: &Memory) -> Option<Instruction> {
-    let word = memory.peek_insn(pc).ok()?;
-    let sources = decode(word).map_or([None; 2], |insn| insn.sources());
+fn instruction(isa: Isa, pc: u32, registers: &[u32; 32], memory: &Memory) -> Option<Instruction> {
+    let fetched = memory.peek_insn(isa, pc).ok()?;
+    let sources = fetched.insn.map_or([None; 2], |insn| insn.sources());
     let value = |reg: Reg| (reg.name(), registers[reg.index()]);
     Some(Instruction {
-        word,
-        text: disassemble_word(word, pc).replace('\t', " "),
+        word: fetched.bits,
+        text: fetched.text().replace('\t', " "),
         registers: sources.into_iter().flatten().map(value).collect(),
     })
 }

@@ -1,8 +1,11 @@
 //! Words to [`Insn`]: the inverse of [`super::encode`].
 //!
-//! Only what rvjit executes is accepted: RV32I, M, Zicsr, Zifencei, `mret` and `wfi`. Everything else is `None`, an illegal instruction.
+//! Only what rvjit executes is accepted: RV32I, M, A, Zicsr, Zifencei, `mret` and `wfi`. Everything else is
+//! `None`, an illegal instruction.
 
-use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, PrivilegedOp, Reg, StoreOp};
+use super::{
+    AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, PrivilegedOp, Reg, StoreOp,
+};
 
 /// Major opcodes, instruction bits 6–0 (Unprivileged spec, table "RISC-V base opcode map").
 pub(super) mod opcode {
@@ -11,6 +14,7 @@ pub(super) mod opcode {
     pub(in crate::rv32) const OP_IMM: u32 = 0x13;
     pub(in crate::rv32) const AUIPC: u32 = 0x17;
     pub(in crate::rv32) const STORE: u32 = 0x23;
+    pub(in crate::rv32) const AMO: u32 = 0x2f;
     pub(in crate::rv32) const OP: u32 = 0x33;
     pub(in crate::rv32) const LUI: u32 = 0x37;
     pub(in crate::rv32) const BRANCH: u32 = 0x63;
@@ -34,7 +38,7 @@ pub const SEMIHOSTING_BEFORE: u32 = 0x01f0_1013;
 /// What stands behind it: `srai x0, x0, 7`.
 pub const SEMIHOSTING_BEHIND: u32 = 0x4070_5013;
 
-/// The instruction that a word stands for, or `None` where it is none of RV32IM, Zicsr and Zifencei.
+/// The instruction that a word stands for, or `None` where it is none of those.
 #[must_use]
 pub const fn decode(word: u32) -> Option<Insn> {
     let rd = Reg::from_field(word >> 7);
@@ -147,6 +151,22 @@ pub const fn decode(word: u32) -> Option<Insn> {
                 0 => Insn::Fence { rd, rs1, bits },
                 1 => Insn::FenceI { rd, rs1, bits },
                 _ => return None,
+            }
+        }
+        opcode::AMO if funct3 == 2 => {
+            let Some(op) = AtomicOp::from_field(funct7 >> 2) else {
+                return None;
+            };
+            // A load has no second operand.
+            if matches!(op, AtomicOp::LoadReserved) && rs2.index() != 0 {
+                return None;
+            }
+            Insn::Atomic {
+                op,
+                rd,
+                rs1,
+                rs2,
+                ordering: (funct7 & 3) as u8,
             }
         }
         opcode::SYSTEM => {

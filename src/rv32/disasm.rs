@@ -8,7 +8,7 @@
 //! * CSRs that no RV32IM machine-mode program uses are numbers.
 
 use super::decode;
-use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
 use std::fmt;
 
 /// The text of an instruction at the guest address `pc`.
@@ -76,10 +76,33 @@ impl fmt::Display for Listing {
                 source,
                 csr,
             } => csr_access(f, op, rd, source, csr),
+            Insn::Atomic {
+                op,
+                rd,
+                rs1,
+                rs2,
+                ordering,
+            } => atomic(f, op, rd, rs1, rs2, ordering),
             Insn::Ecall => f.write_str("ecall"),
             Insn::Ebreak => f.write_str("ebreak"),
             Insn::Privileged(op) => f.write_str(op.name()),
         }
+    }
+}
+
+fn atomic(
+    f: &mut fmt::Formatter<'_>,
+    op: AtomicOp,
+    rd: Reg,
+    rs1: Reg,
+    rs2: Reg,
+    ordering: u8,
+) -> fmt::Result {
+    let order = ["", ".rl", ".aq", ".aqrl"][usize::from(ordering & 3)];
+    write!(f, "{}{order}\t{rd},", op.row().1)?;
+    match op {
+        AtomicOp::LoadReserved => write!(f, "({rs1})"),
+        _ => write!(f, "{rs2},({rs1})"),
     }
 }
 
@@ -431,10 +454,25 @@ mod tests {
         }
         insns.extend([Insn::Ecall, Insn::Ebreak]);
         insns.extend(PrivilegedOp::ALL.map(Insn::Privileged));
+        for op in AtomicOp::ALL {
+            for ordering in 0..4 {
+                let rs2 = match op {
+                    AtomicOp::LoadReserved => z,
+                    _ => Reg::A1,
+                };
+                insns.push(Insn::Atomic {
+                    op,
+                    rd: a0,
+                    rs1: Reg::SP,
+                    rs2,
+                    ordering,
+                });
+            }
+        }
         let mut words: Vec<u32> = insns.into_iter().map(encode).collect();
-        // Not RV32IM: amoadd.w, flw, ld, addiw, funct7 2, reserved branch, load, store, jalr.
+        // None of ours: amoadd.d, flw, ld, addiw, funct7 2, reserved branch, load, store, jalr.
         words.extend([
-            0x00b5_252f,
+            0x00b5_352f,
             0x0005_2507,
             0x0005_3503,
             0x0015_051b,

@@ -4,7 +4,7 @@
 //! [`encode`] is for those who know that theirs fits. For every word that decodes, `encode(decode(word)) == word`.
 
 use super::decode::{EBREAK, ECALL, opcode};
-use super::{AluOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
 
 /// The word of an instruction.
 ///
@@ -29,6 +29,7 @@ pub const fn encode(insn: Insn) -> u32 {
 /// | `lui` and `auipc` immediates | multiples of 4096 |
 /// | CSR numbers, the upper bits of fences | below 4096 |
 /// | immediate operands of CSR instructions | below 32 |
+/// | aq and rl of atomic instructions | below 4; rs2 of `lr.w` is x0 |
 ///
 /// There is no subtraction of an immediate.
 #[must_use]
@@ -58,6 +59,12 @@ const fn fits(insn: Insn) -> bool {
                     CsrSource::Reg(_) => true,
                     CsrSource::Imm(imm) => imm < 32,
                 }
+        }
+        Insn::Atomic {
+            op, rs2, ordering, ..
+        } => {
+            let loads = matches!(op, AtomicOp::LoadReserved);
+            ordering < 4 && (!loads || rs2.index() == 0)
         }
         Insn::Alu { .. } | Insn::Mul { .. } | Insn::Ecall | Insn::Ebreak | Insn::Privileged(_) => {
             true
@@ -168,6 +175,21 @@ const fn word(insn: Insn) -> u32 {
                 CsrSource::Imm(imm) => (4, imm as u32),
             };
             i_type(opcode::SYSTEM, funct3 | immediate, rd, operand, csr as i32)
+        }
+        Insn::Atomic {
+            op,
+            rd,
+            rs1,
+            rs2,
+            ordering,
+        } => {
+            let funct7 = op.row().0 << 2 | ordering as u32;
+            funct7 << 25
+                | rs2.field() << 20
+                | rs1.field() << 15
+                | 2 << 12
+                | rd.field() << 7
+                | opcode::AMO
         }
         Insn::Ecall => ECALL,
         Insn::Ebreak => EBREAK,

@@ -4,7 +4,7 @@
 //! inside mean is in `op`.
 
 use super::decode::{MRET, WFI};
-use super::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, AtomicOp, Cond, LoadOp, MulOp, Reg, StoreOp};
 
 /// What a Zicsr instruction does with its operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,6 +126,15 @@ pub enum Insn {
         source: CsrSource,
         csr: u16,
     },
+    /// rd = the word at rs1, or, for a conditional store, whether it failed; the word becomes what the operation makes of
+    /// it and rs2. `ordering` holds aq and rl (bits 26 and 25), which mean nothing for one hart.
+    Atomic {
+        op: AtomicOp,
+        rd: Reg,
+        rs1: Reg,
+        rs2: Reg,
+        ordering: u8,
+    },
     /// Calls the environment.
     Ecall,
     /// Breakpoint.
@@ -147,6 +156,7 @@ impl Insn {
             | Insn::AluImm { rd, .. }
             | Insn::Alu { rd, .. }
             | Insn::Mul { rd, .. }
+            | Insn::Atomic { rd, .. }
             | Insn::Csr { rd, .. } => rd,
             Insn::Branch { .. }
             | Insn::Store { .. }
@@ -169,7 +179,8 @@ impl Insn {
             Insn::Branch { rs1, rs2, .. }
             | Insn::Store { rs1, rs2, .. }
             | Insn::Alu { rs1, rs2, .. }
-            | Insn::Mul { rs1, rs2, .. } => [Some(rs1), Some(rs2)],
+            | Insn::Mul { rs1, rs2, .. }
+            | Insn::Atomic { rs1, rs2, .. } => [Some(rs1), Some(rs2)],
             Insn::Csr {
                 source: CsrSource::Reg(rs1),
                 ..

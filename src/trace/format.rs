@@ -3,7 +3,7 @@
 use super::{Kind, MemoryAccess, Step};
 use crate::elf::Image;
 use crate::report::names::symbol_offset;
-use crate::rv32::{Insn, Reg, disassemble_word};
+use crate::rv32::{Insn, Reg};
 use serde_json::{Map, Value, json};
 
 /// A call or a return (Unprivileged spec 2.5, the hints to the return-address stack).
@@ -33,7 +33,7 @@ pub(super) fn text(kind: Kind, step: &Step, image: &Image) -> Option<String> {
     let pc = step.pc;
     Some(match kind {
         Kind::Insn => {
-            let text = disassemble_word(step.word, pc).replace('\t', " ");
+            let text = step.fetched.text().replace('\t', " ");
             format!("insn  {pc:#010x}{}: {text}", name(image, pc))
         }
         Kind::Block => format!("block {pc:#010x}{}", name(image, pc)),
@@ -73,8 +73,8 @@ pub(super) fn json(kind: Kind, step: &Step, image: &Image) -> Option<String> {
     match kind {
         Kind::Insn => {
             set("event", json!("insn"));
-            set("word", json!(step.word));
-            let text = disassemble_word(step.word, step.pc).replace('\t', " ");
+            set("word", json!(step.fetched.bits));
+            let text = step.fetched.text().replace('\t', " ");
             set("text", json!(text));
         }
         Kind::Block => {
@@ -106,7 +106,8 @@ pub(super) fn json(kind: Kind, step: &Step, image: &Image) -> Option<String> {
 
 /// A line of Spike's commit log (`--log-commits`), as of version 1.1: privilege 3, since there are no others here.
 pub(super) fn spike(step: &Step) -> String {
-    let mut line = format!("core   0: 3 {:#010x} ({:#010x})", step.pc, step.word);
+    let digits = step.fetched.digits();
+    let mut line = format!("core   0: 3 {:#010x} (0x{digits})", step.pc);
     let result = step.written.filter(|_| step.insn != Insn::Ecall);
     if let Some((reg, value)) = result {
         line += &format!(" x{:<2} {value:#010x}", reg.index());
@@ -124,13 +125,18 @@ pub(super) fn spike(step: &Step) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rv32::decode;
+    use crate::rv32::{Fetched, decode};
 
     #[test]
     fn lines_of_spike() {
         let step = |word: u32, written, access| Step {
             pc: 0x8000_0000,
-            word,
+            fetched: Fetched {
+                pc: 0x8000_0000,
+                bits: word,
+                len: 4,
+                insn: decode(word),
+            },
             insn: decode(word).unwrap(),
             access,
             written,

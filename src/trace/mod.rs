@@ -6,7 +6,7 @@
 mod format;
 
 use crate::machine::{Observer, View};
-use crate::rv32::{Insn, Reg, decode};
+use crate::rv32::{Fetched, Insn, Reg};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -82,7 +82,8 @@ struct MemoryAccess {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
     pc: u32,
-    word: u32,
+    /// As it stands in memory.
+    fetched: Fetched,
     insn: Insn,
     access: Option<MemoryAccess>,
     /// The register that it wrote, and its value.
@@ -99,7 +100,7 @@ pub struct Tracer {
     lines: u64,
     on: bool,
     jumped: bool,
-    pending: Option<(u32, u32, Insn, Option<MemoryAccess>)>,
+    pending: Option<(Fetched, Insn, Option<MemoryAccess>)>,
     error: Option<io::Error>,
 }
 
@@ -184,13 +185,13 @@ impl Observer for Tracer {
             self.jumped = true;
             return;
         }
-        let Ok(word) = view.memory.peek_insn(pc) else {
-            return;
-        };
-        let Some(insn) = decode(word) else {
-            return;
-        };
         let cpu = view.cpu;
+        let Ok(fetched) = view.memory.peek_insn(cpu.isa, pc) else {
+            return;
+        };
+        let Some(insn) = fetched.insn else {
+            return;
+        };
         let access = match insn {
             Insn::Load {
                 op, rs1, offset, ..
@@ -213,11 +214,11 @@ impl Observer for Tracer {
             }),
             _ => None,
         };
-        self.pending = Some((pc, word, insn, access));
+        self.pending = Some((fetched, insn, access));
     }
 
     fn after(&mut self, view: &View<'_>, executed: bool) {
-        let Some((pc, word, insn, access)) = self.pending.take() else {
+        let Some((fetched, insn, access)) = self.pending.take() else {
             return;
         };
         if !executed {
@@ -230,14 +231,14 @@ impl Observer for Tracer {
             other => other.destination().filter(|rd| !rd.is_zero()),
         };
         let step = Step {
-            pc,
-            word,
+            pc: fetched.pc,
+            fetched,
             insn,
             access,
             written: rd.map(|rd| (rd, view.cpu.get(rd))),
             next: view.cpu.pc,
         };
-        let first = std::mem::replace(&mut self.jumped, step.next != pc.wrapping_add(4));
+        let first = std::mem::replace(&mut self.jumped, step.next != fetched.next());
         if self.config.format == Format::Spike {
             return self.line(format::spike(&step));
         }

@@ -122,6 +122,7 @@ impl Lifter<'_> {
             Insn::Fence { .. } => self.push(Op::Nop),
             Insn::FenceI { .. }
             | Insn::Csr { .. }
+            | Insn::Atomic { .. }
             | Insn::Ecall
             | Insn::Ebreak
             | Insn::Privileged(_) => {

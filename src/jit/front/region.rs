@@ -134,6 +134,7 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
             | Insn::Ebreak
             | Insn::Csr { .. }
             | Insn::FenceI { .. }
+            | Insn::Atomic { .. }
             | Insn::Privileged(PrivilegedOp::Wfi),
         ) => end(None, true),
         Some(Insn::Privileged(PrivilegedOp::Mret)) => end(None, false),

@@ -11,7 +11,7 @@ use rvjit::cpu::{Cpu, MachineMode};
 use rvjit::engine::{Budget, Engine, Stop, resume};
 use rvjit::interp;
 use rvjit::memory::{Access, Fault, Memory, Permissions};
-use rvjit::rv32::{Insn, Reg, StoreOp, decode};
+use rvjit::rv32::{Insn, Reg, StoreOp};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
@@ -286,7 +286,7 @@ pub(crate) fn reference(
 fn store_at(cpu: &Cpu, memory: &Memory) -> Option<u32> {
     let Insn::Store {
         op, rs1, offset, ..
-    } = decode(memory.peek_insn(cpu.pc).ok()?)?
+    } = memory.peek_insn(cpu.isa, cpu.pc).ok()?.insn?
     else {
         return None;
     };
