@@ -107,6 +107,12 @@ pub trait Engine {
         sample: Sample<'_>,
     ) -> Stop;
 
+    /// The load or store at `pc` went to a device, or wrote the watched word: something else than memory answered. Where
+    /// that happens often, an engine whose code tries memory first may do without.
+    fn answered_elsewhere(&mut self, pc: u32, memory: &mut Memory) {
+        let _ = (pc, memory);
+    }
+
     /// What the engine is and has done so far.
     fn stats(&self) -> EngineStats {
         EngineStats::default()

@@ -58,7 +58,7 @@ pub struct ImageInfo {
     pub memory: MemoryInfo,
     /// The C library, or `rust`, or `none`, by the names in its symbol table; `unknown` without one.
     pub libc: &'static str,
-    /// How it talks to its surroundings: `newlib system calls`, `semihosting`, `tohost`.
+    /// How it talks to its surroundings: `newlib system calls`, `risc0 calls`, `sp1 calls`, `semihosting`, `tohost`.
     pub interfaces: Vec<&'static str>,
     /// Functions.
     pub functions: usize,
@@ -284,7 +284,7 @@ fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
         segments: segments(image),
         memory: memory_info(image, placements),
         libc: libc(image),
-        interfaces: interfaces(image, &scan),
+        interfaces: interfaces(image, loaded.decision.platform, &scan),
         functions: functions.len(),
         instructions: scan.reached.len(),
         foreign: foreign.collect(),
@@ -349,10 +349,14 @@ fn libc(image: &Image) -> &'static str {
     }
 }
 
-fn interfaces(image: &Image, scan: &Scan) -> Vec<&'static str> {
+fn interfaces(image: &Image, platform: Platform, scan: &Scan) -> Vec<&'static str> {
     let mut found = Vec::new();
     if !scan.ecalls.is_empty() {
-        found.push("newlib system calls");
+        found.push(match platform {
+            Platform::Newlib | Platform::Bare => "newlib system calls",
+            Platform::Risc0 => "risc0 calls",
+            Platform::Sp1 => "sp1 calls",
+        });
     }
     if !scan.semihosting.is_empty() {
         found.push("semihosting");

@@ -34,6 +34,7 @@ use code::regions::Cache;
 use ir::state::{EXIT_MISSED, JumpTableKind};
 use run::warm_up::Heat;
 use run::{enter, sample};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +83,12 @@ impl Default for JitConfig {
     }
 }
 
+/// How often something else than memory answers an access before the interpreter executes it without trying: each time
+/// costs a fault of the host's, as much as translating a region anew does.
+const OFTEN: u8 = 16;
+/// The most places that are counted.
+const MOST_ELSEWHERE: usize = 4096;
+
 /// The JIT engine for one host backend.
 #[derive(Debug)]
 pub struct Jit<B> {
@@ -103,6 +110,8 @@ pub struct Jit<B> {
     /// Whether [`Jit::unlink_everything`] was called since the last flush.
     unlinked: bool,
     sampling: Option<sample::Sampling>,
+    /// How often something else than memory answered the access at a place.
+    elsewhere: HashMap<u32, u8>,
     stats: EngineStats,
 }
 
@@ -167,6 +176,7 @@ impl<B: Backend> Jit<B> {
             pause: None,
             unlinked: false,
             sampling: None,
+            elsewhere: HashMap::new(),
             stats: EngineStats {
                 engine: "jit",
                 ..EngineStats::default()
@@ -405,6 +415,21 @@ impl<B: Backend> Engine for Jit<B> {
         let stop = self.run(cpu, memory, budget);
         self.sampling = None;
         stop
+    }
+
+    fn answered_elsewhere(&mut self, pc: u32, memory: &mut Memory) {
+        if self.elsewhere.len() > MOST_ELSEWHERE {
+            self.elsewhere.clear();
+        }
+        let times = self.elsewhere.entry(pc).or_insert(0);
+        // Once: code that is dropped for another reason is translated without it, too.
+        *times = times.saturating_add(1);
+        if *times == OFTEN
+            && let Err(error) = self.leave_out(pc, memory)
+        {
+            self.unlinked = true;
+            log::error!("cannot unlink code: {error}");
+        }
     }
 
     fn stats(&self) -> EngineStats {

@@ -181,6 +181,8 @@ impl Machine {
         }
         let (device, _) = board.device_at(fault.addr)?;
         let access = self.decode_access()?;
+        self.engine
+            .answered_elsewhere(self.cpu.pc, &mut self.memory);
         let exit = match device {
             Device::Clint => self.clint(&access)?,
             Device::Uart => match self.uart(&access)? {

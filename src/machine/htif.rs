@@ -29,6 +29,9 @@ impl Machine {
     /// `tohost` was written.
     pub(super) fn tohost_written(&mut self) -> Option<Exit> {
         self.memory.clear_watch_hit();
+        // A store goes on behind itself.
+        let store = self.cpu.pc.wrapping_sub(4);
+        self.engine.answered_elsewhere(store, &mut self.memory);
         let tohost = self.image.special.tohost?;
         let whole = tohost.len == 8;
         let (low, high) = self.tohost_words()?;
@@ -98,11 +101,13 @@ impl Machine {
             (0, 1) => Some(Exit::Status(0)),
             (0, odd) if odd % 2 == 1 => Some(Exit::TohostFailure(odd >> 1)),
             (0, block) if self.image.special.fromhost.is_some() => self.proxied_call(block),
-            (0x0101, character) => {
-                self.answer_tohost(None);
-                let put = self.syscalls.put_console(character.to_le_bytes()[0]);
-                put.err().and_then(|outcome| self.after_console(outcome))
-            }
+            (0x0101, character) => match self.syscalls.put_console(character.to_le_bytes()[0]) {
+                Ok(()) => {
+                    self.answer_tohost(None);
+                    None
+                }
+                Err(outcome) => self.tohost_unanswered(outcome),
+            },
             (0x0100, _) => match self.syscalls.get_console(true) {
                 // The terminal's answer (fesvr, "bcd" device): 0x100 and the character.
                 Ok(byte) => {
@@ -110,10 +115,18 @@ impl Machine {
                     self.answer_tohost(Some((answer, 0x0100_0000)));
                     None
                 }
-                Err(outcome) => self.after_console(outcome),
+                Err(outcome) => self.tohost_unanswered(outcome),
             },
             (_, low) => Some(Exit::TohostRequest(low)),
         }
+    }
+
+    /// The command could not be done. Where only the run was to stop, it is done when the run goes on.
+    fn tohost_unanswered(&mut self, outcome: Outcome) -> Option<Exit> {
+        if outcome == Outcome::Interrupted {
+            self.tohost_left = 1;
+        }
+        self.after_console(outcome)
     }
 
     /// Takes the command back, and gives the answer. Where that cannot be written the program finds out for itself.
@@ -153,7 +166,7 @@ impl Machine {
                 self.answer_tohost(Some((1, 0)));
                 None
             }
-            outcome => self.after_console(outcome),
+            outcome => self.tohost_unanswered(outcome),
         }
     }
 }

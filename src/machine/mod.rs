@@ -229,6 +229,10 @@ impl Machine {
 
     /// Has `run` execute the program slice by slice, until it ends or must stop.
     fn run_slices(&mut self, mut run: impl FnMut(&mut Machine, &mut Budget) -> Stop) -> Exit {
+        // What the last run was stopped in.
+        if let Some(exit) = self.await_tohost() {
+            return exit;
+        }
         loop {
             let slice = self.begin_slice();
             let mut left = slice;

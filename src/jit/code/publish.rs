@@ -9,7 +9,7 @@ use crate::jit::back::translate;
 use crate::jit::front::region::{Finder, Region};
 use crate::jit::ir::item::Item;
 use crate::jit::ir::state::JumpTableKind;
-use crate::memory::Memory;
+use crate::memory::{CodeWrite, Memory};
 use std::io;
 use std::time::Instant;
 
@@ -100,6 +100,16 @@ impl<B: Backend> Jit<B> {
             self.heat.has_code(pc);
         }
         Ok(())
+    }
+
+    /// Takes the code of the instruction at `pc` away, so that it is translated anew without that one: the interpreter
+    /// executes it, without a fault of the host's before.
+    pub(in crate::jit) fn leave_out(&mut self, pc: u32, memory: &mut Memory) -> io::Result<()> {
+        self.workshop.finder.leave_out(pc);
+        let dead = self
+            .cache
+            .written(&[CodeWrite { addr: pc, len: 4 }], memory);
+        self.unlink(&dead)
     }
 
     /// Translates the region of `pc` into the batch.

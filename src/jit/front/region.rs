@@ -7,6 +7,7 @@
 
 use crate::memory::Memory;
 use crate::rv32::{Insn, PrivilegedOp, decode};
+use std::collections::HashSet;
 
 /// The most guest instructions of a region. Large enough for almost every function, small enough that all branches
 /// inside reach on ARM64 (±1 MiB).
@@ -152,6 +153,9 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
     }
 }
 
+/// The most instructions that are left out: a program with more devices than that waits for some of them.
+const MOST_OUTSIDE: usize = 4096;
+
 /// Bits of [`Finder::marks`].
 const HEAD: u8 = 1;
 const FOUND: u8 = 2;
@@ -164,6 +168,8 @@ pub struct Finder {
     lowest: u32,
     heads: Vec<u32>,
     open: Vec<u32>,
+    /// Loads and stores that the interpreter executes from the start.
+    outside: HashSet<u32>,
     /// The words that were fetched last, and where they are; none of them where they cannot be fetched.
     fetched: Option<(u32, Option<[u32; FETCHED]>)>,
 }
@@ -173,6 +179,13 @@ const FETCHED: usize = FETCHED_BYTES as usize / 4;
 const FETCHED_BYTES: u32 = 128;
 
 impl Finder {
+    /// Leaves the instruction at `pc` to the interpreter from now on.
+    pub fn leave_out(&mut self, pc: u32) {
+        if self.outside.len() < MOST_OUTSIDE {
+            self.outside.insert(pc);
+        }
+    }
+
     fn fetch(&mut self, pc: u32, memory: &mut Memory) -> Option<u32> {
         let start = pc & !(FETCHED_BYTES - 1);
         let words = match &self.fetched {
@@ -233,11 +246,13 @@ impl Finder {
                 }
                 *mark |= FOUND;
                 let word = self.fetch(pc, memory);
-                let insn = word.and_then(decode);
+                let outside = self.outside.contains(&pc);
+                let insn = word.and_then(decode).filter(|_| !outside);
                 region.insns.push(insn);
                 region.words.push(word.unwrap_or(0));
                 let next = pc.wrapping_add(4);
                 let (target, ends, continues) = match flow(insn, pc) {
+                    _ if outside => (None, true, true),
                     Flow::On(target) => (target, false, false),
                     Flow::End { target, next } => (target, true, next),
                 };
@@ -404,6 +419,19 @@ mod tests {
         let wanted = |pc| pc != START + 12;
         finder.find(&mut region, START, &mut memory, |_| false, wanted);
         assert_eq!(shape(&region), [(0, 4, false), (5, 6, false)]);
+    }
+
+    #[test]
+    fn what_the_interpreter_is_to_execute_ends_a_block() {
+        let mut memory = memory(&program());
+        let (mut finder, mut region) = (Finder::default(), Region::default());
+        finder.leave_out(START + 8);
+        finder.find(&mut region, START, &mut memory, |_| false, |_| true);
+        let expected = [(0, 2, false), (3, 4, false), (5, 6, false)];
+        assert_eq!(shape(&region), expected);
+        assert_eq!(region.insns(&region.blocks[0])[2], None);
+        // It is source all the same: code that was made without it is dropped where the guest writes it.
+        assert_eq!(region.words.iter().filter(|&&word| word == 0).count(), 0);
     }
 
     #[test]
