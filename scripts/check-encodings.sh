@@ -59,11 +59,11 @@ x64() {
 }
 
 # rv32_objdump WORDS: words with objdump's text, in rvjit's notation, for a file of hex words, one a line.
-# An object whose attributes name the architecture makes objdump refuse what is not RV32IM.
+# An object whose attributes name the architecture makes objdump refuse what is none of it.
 rv32_objdump() {
     local tool=riscv64-unknown-elf-
     printf '.rept %d\n.insn 4, 0x13\n.endr\n' "$(wc -l <"$1")" |
-        "${tool}as" -march=rv32ima_zicsr_zifencei -mabi=ilp32 -o "$work/rv32.o" -
+        "${tool}as" -march="$march" -mabi=ilp32 -o "$work/rv32.o" -
     perl -ne 'print pack "V", hex' "$1" >"$work/rv32.bin"
     "${tool}objcopy" --update-section ".text=$work/rv32.bin" "$work/rv32.o"
     # Remarks and symbols go; some versions write "add" for addi; .insn, .word and .4byte are the same to us.
@@ -71,7 +71,7 @@ rv32_objdump() {
         next unless s/^ *[0-9a-f]+:\t([0-9a-f]{8}) *\t/$1\t/;
         s/ # .*//;
         s/\b([0-9a-f]+) <[^>]*>$/0x$1/;
-        s/\t(add|and|or|xor|sll|srl|sra)(\t\w+,\w+,-?[0-9])/\t$1i$2/;
+        s/\t(add|and|or|xor|sll|srl|sra|ror|bclr|bext|binv|bset)(\t\w+,\w+,-?[0-9])/\t$1i$2/;
         s/\t(csrr?[wsc])(\t.*,[0-9]+)$/\t$1i$2/;
         s/\t(?:\.word\t|\.insn\t4, )/\t.4byte\t/;
         print'
@@ -79,8 +79,21 @@ rv32_objdump() {
 
 rv32() {
     need riscv64-unknown-elf-objdump binutils-riscv64-unknown-elf
+    local march
+    march=$(cargo run --quiet --manifest-path "$ROOT/Cargo.toml" --example rv32_text -- --march)
+    # Versions of binutils before 2.41 know no Zicond: its words are data to them.
+    local unknown='nothing'
+    if ! printf 'nop\n' | riscv64-unknown-elf-as -march="$march" -mabi=ilp32 -o "$work/nop.o" - 2>"$work/as.err"; then
+        march=${march/_zicond/}
+        unknown='czero'
+        say "rv32: this assembler knows no Zicond, whose rows are not compared"
+    fi
     cut -f1 "$ROOT/tests/golden/rv32.txt" >"$work/rv32.words"
-    rv32_objdump "$work/rv32.words" >"$work/rv32.txt"
+    # A row that the assembler cannot know is taken as it is.
+    rv32_objdump "$work/rv32.words" >"$work/rv32.known"
+    paste -d '\n' "$ROOT/tests/golden/rv32.txt" "$work/rv32.known" |
+        UNKNOWN=$unknown perl -ne 'if ($. % 2) { $ours = $_; next }
+            print /\t\.4byte\t/ && $ours =~ /\t$ENV{UNKNOWN}/ ? $ours : $_' >"$work/rv32.txt"
     compare rv32
 
     # Random words, half of them with an opcode that exists: all but those that begin a longer instruction.
@@ -99,7 +112,7 @@ rv32() {
     rv32_objdump "$work/sample.words" >"$work/sample.theirs"
     # What may differ, and how: the list at the head of src/rv32/disasm.rs; the privileged instructions, which rvjit does
     # not execute; shifts by 32 and more, which RV32 reserves and objdump prints.
-    if paste "$work/sample.ours" "$work/sample.theirs" | perl -ne '
+    if paste "$work/sample.ours" "$work/sample.theirs" | UNKNOWN=$unknown perl -ne '
         m/^(\w+)\t(.*)\t\1\t(.*)$/ or die "rows out of step: $_";
         my ($word, $ours, $theirs) = (hex $1, $2, $3);
         my $data = $theirs =~ /^\.4byte\t/;
@@ -107,9 +120,10 @@ rv32() {
         my $reserved_fence = ($word & 0x607f) == 15
             && ($word & 0xf8f80 || ($word & 0x1000 ? $word >> 20 : $word >> 28));
         $known += !$data, next if $ours eq $theirs;
+        next if $ours =~ /^$ENV{UNKNOWN}/ && $data;
         next if $ours =~ /^fence/ && $data && $reserved_fence;
         next if $ours =~ /^\.4byte/ && $privileged && ($word & 0x707f) == 0x73;
-        next if $ours =~ /^\.4byte/ && $theirs =~ /^s[lr][la]i\t.*,0x[23]/;
+        next if $ours =~ /^\.4byte/ && $theirs =~ /^(?:s[lr][la]i|rori?|b(?:clr|ext|inv|set)i?)\t.*,0x[23]/;
         # A CSR that is a number in ours and a name in theirs.
         my $csr = sprintf "0x%x", $word >> 20;
         next if ($word & 0x7f) == 0x73 && $ours =~ /^(csr\S+\t(?:\w+,)??)$csr((?:,\w+)?)$/

@@ -174,7 +174,7 @@ impl Info {
 }
 
 /// Extensions that change nothing for rvjit: it has them, or they are hints and guarantees.
-const SUPPORTED: [&str; 16] = [
+const SUPPORTED: [&str; 23] = [
     "i",
     "e",
     "a",
@@ -183,6 +183,13 @@ const SUPPORTED: [&str; 16] = [
     "c",
     "zca",
     "zcb",
+    "b",
+    "zba",
+    "zbb",
+    "zbc",
+    "zbs",
+    "zbkb",
+    "zicond",
     "m",
     "zmmul",
     "zicsr",

@@ -197,6 +197,9 @@ fn reference(insn: Insn, pc: u32, known: &Known) -> Option<u32> {
         | Insn::Ecall
         | Insn::Ebreak
         | Insn::Atomic { .. }
+        | Insn::Bits { .. }
+        | Insn::BitsImm { .. }
+        | Insn::Unary { .. }
         | Insn::Privileged(_) => None,
     }
 }

@@ -16,10 +16,12 @@ use crate::cpu::privileged::{
     EXTERNAL, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPRV, MSTATUS_TW, SOFTWARE, TIMER,
 };
 use crate::cpu::{Cpu, Privilege};
+use crate::rv32::table::MISA_LETTERS;
 use crate::rv32::{CsrOp, CsrSource};
 
-/// `misa` for RV32IMA with U mode: MXL 1, bits A, I, M and U; C comes with the program. Writes are ignored, as WARL allows.
-const MISA: u32 = 1 << 30 | 1 << 20 | 1 << 12 | 1 << 8 | 1;
+/// `misa` for RV32 with U mode: MXL 1, bit U, and the letters of the extensions; C comes with the program. Writes are
+/// ignored, as WARL allows.
+const MISA: u32 = 1 << 30 | 1 << 20 | MISA_LETTERS;
 
 /// Bits of `mcounteren` and `mcountinhibit`: cycle, time (not of the latter), instret.
 const CYCLE: u32 = 1;

@@ -197,6 +197,18 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             cpu.set(rd, value);
             next
         }
+        Insn::Bits { op, rd, rs1, rs2 } => {
+            cpu.set(rd, op.eval(cpu.get(rs1), cpu.get(rs2)));
+            next
+        }
+        Insn::BitsImm { op, rd, rs1, shamt } => {
+            cpu.set(rd, op.eval(cpu.get(rs1), shamt.into()));
+            next
+        }
+        Insn::Unary { op, rd, rs1 } => {
+            cpu.set(rd, op.eval(cpu.get(rs1)));
+            next
+        }
         Insn::Fence { .. } => next,
         Insn::FenceI { .. } => {
             memory.note_fence_i();

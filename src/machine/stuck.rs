@@ -145,6 +145,9 @@ fn changes_nothing(cpu: &Cpu, memory: &Memory) -> bool {
         | Insn::AluImm { .. }
         | Insn::Alu { .. }
         | Insn::Mul { .. }
+        | Insn::Bits { .. }
+        | Insn::BitsImm { .. }
+        | Insn::Unary { .. }
         | Insn::Fence { .. }
         | Insn::Ecall
         | Insn::Ebreak => true,

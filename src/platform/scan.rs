@@ -231,6 +231,9 @@ impl Scan {
             | Insn::Load { .. }
             | Insn::Store { .. }
             | Insn::Atomic { .. }
+            | Insn::Bits { .. }
+            | Insn::BitsImm { .. }
+            | Insn::Unary { .. }
             | Insn::Fence { .. }
             | Insn::FenceI { .. } => here.known.compute(insn, pc),
         }
@@ -325,6 +328,15 @@ impl Known {
                 let value = both(rs1, rs2).map(|(a, b)| op.eval(a, b));
                 self.set(rd, value);
             }
+            Insn::Bits { op, rd, rs1, rs2 } => {
+                let value = both(rs1, rs2).map(|(a, b)| op.eval(a, b));
+                self.set(rd, value);
+            }
+            Insn::BitsImm { op, rd, rs1, shamt } => {
+                let value = self.get(rs1).map(|a| op.eval(a, shamt.into()));
+                self.set(rd, value);
+            }
+            Insn::Unary { op, rd, rs1 } => self.set(rd, self.get(rs1).map(|a| op.eval(a))),
             Insn::Load { rd, .. } | Insn::Csr { rd, .. } | Insn::Atomic { rd, .. } => {
                 self.set(rd, None);
             }

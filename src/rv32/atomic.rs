@@ -43,37 +43,6 @@ impl AtomicOp {
         AtomicOp::Maxu,
     ];
 
-    /// Instruction bits 31 to 27, and the mnemonic.
-    #[must_use]
-    pub const fn row(self) -> (u32, &'static str) {
-        match self {
-            AtomicOp::LoadReserved => (0x02, "lr.w"),
-            AtomicOp::StoreConditional => (0x03, "sc.w"),
-            AtomicOp::Swap => (0x01, "amoswap.w"),
-            AtomicOp::Add => (0x00, "amoadd.w"),
-            AtomicOp::Xor => (0x04, "amoxor.w"),
-            AtomicOp::And => (0x0c, "amoand.w"),
-            AtomicOp::Or => (0x08, "amoor.w"),
-            AtomicOp::Min => (0x10, "amomin.w"),
-            AtomicOp::Max => (0x14, "amomax.w"),
-            AtomicOp::Minu => (0x18, "amominu.w"),
-            AtomicOp::Maxu => (0x1c, "amomaxu.w"),
-        }
-    }
-
-    /// The operation with these bits 31 to 27.
-    #[must_use]
-    pub const fn from_field(bits: u32) -> Option<AtomicOp> {
-        let mut n = 0;
-        while n < AtomicOp::ALL.len() {
-            if AtomicOp::ALL[n].row().0 == bits {
-                return Some(AtomicOp::ALL[n]);
-            }
-            n += 1;
-        }
-        None
-    }
-
     /// What memory gets, from what was there and the register; a conditional store counts as one that is done.
     #[must_use]
     pub const fn eval(self, old: u32, register: u32) -> u32 {

@@ -1,27 +1,9 @@
 //! Words to [`Insn`]: the inverse of [`super::encode`].
 //!
-//! Only what rvjit executes is accepted: RV32I, M, A, Zicsr, Zifencei, `mret` and `wfi`. Everything else is
-//! `None`, an illegal instruction.
+//! Rows of the table, found by major opcode and `funct3`. What no row matches is `None`, an illegal instruction.
 
-use super::{
-    AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, PrivilegedOp, Reg, StoreOp,
-};
-
-/// Major opcodes, instruction bits 6–0 (Unprivileged spec, table "RISC-V base opcode map").
-pub(super) mod opcode {
-    pub(in crate::rv32) const LOAD: u32 = 0x03;
-    pub(in crate::rv32) const MISC_MEM: u32 = 0x0f;
-    pub(in crate::rv32) const OP_IMM: u32 = 0x13;
-    pub(in crate::rv32) const AUIPC: u32 = 0x17;
-    pub(in crate::rv32) const STORE: u32 = 0x23;
-    pub(in crate::rv32) const AMO: u32 = 0x2f;
-    pub(in crate::rv32) const OP: u32 = 0x33;
-    pub(in crate::rv32) const LUI: u32 = 0x37;
-    pub(in crate::rv32) const BRANCH: u32 = 0x63;
-    pub(in crate::rv32) const JALR: u32 = 0x67;
-    pub(in crate::rv32) const JAL: u32 = 0x6f;
-    pub(in crate::rv32) const SYSTEM: u32 = 0x73;
-}
+use super::table::{INDEX, Shape, bucket};
+use super::{CsrSource, Insn, Reg};
 
 /// `ecall`'s word.
 pub const ECALL: u32 = 0x0000_0073;
@@ -38,166 +20,109 @@ pub const SEMIHOSTING_BEFORE: u32 = 0x01f0_1013;
 /// What stands behind it: `srai x0, x0, 7`.
 pub const SEMIHOSTING_BEHIND: u32 = 0x4070_5013;
 
-/// The instruction that a word stands for, or `None` where it is none of those.
+/// The instruction that a word stands for, or `None` where no row of the table matches it.
 #[must_use]
-pub const fn decode(word: u32) -> Option<Insn> {
+pub fn decode(word: u32) -> Option<Insn> {
+    if word & 3 != 3 {
+        return None;
+    }
+    let bucket = bucket(word);
+    let mut at = INDEX.starts[bucket];
+    while at < INDEX.starts[bucket + 1] {
+        let candidate = &INDEX.candidates[at as usize];
+        if word & candidate.mask == candidate.bits {
+            return Some(operands(candidate.shape, word));
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The instruction of this shape with the operands that stand in the word.
+fn operands(shape: Shape, word: u32) -> Insn {
     let rd = Reg::from_field(word >> 7);
     let rs1 = Reg::from_field(word >> 15);
     let rs2 = Reg::from_field(word >> 20);
-    let funct3 = word >> 12 & 7;
-    let funct7 = word >> 25;
-    let imm_i = word.cast_signed() >> 20;
-    let imm_u = word & 0xffff_f000;
-    Some(match word & 0x7f {
-        opcode::LUI => Insn::Lui { rd, imm: imm_u },
-        opcode::AUIPC => Insn::Auipc { rd, imm: imm_u },
-        opcode::JAL => Insn::Jal {
+    let imm = word.cast_signed() >> 20;
+    let bits = (word >> 20) as u16;
+    match shape {
+        Shape::Lui => Insn::Lui {
+            rd,
+            imm: word & 0xffff_f000,
+        },
+        Shape::Auipc => Insn::Auipc {
+            rd,
+            imm: word & 0xffff_f000,
+        },
+        Shape::Jal => Insn::Jal {
             rd,
             offset: imm_j(word),
         },
-        opcode::JALR if funct3 == 0 => Insn::Jalr {
+        Shape::Jalr => Insn::Jalr {
             rd,
             rs1,
-            offset: imm_i,
+            offset: imm,
         },
-        opcode::BRANCH => {
-            let cond = match funct3 {
-                0 => Cond::Eq,
-                1 => Cond::Ne,
-                4 => Cond::Lt,
-                5 => Cond::Ge,
-                6 => Cond::Ltu,
-                7 => Cond::Geu,
-                _ => return None,
-            };
-            Insn::Branch {
-                cond,
-                rs1,
-                rs2,
-                offset: imm_b(word),
-            }
-        }
-        opcode::LOAD => {
-            let op = match funct3 {
-                0 => LoadOp::Lb,
-                1 => LoadOp::Lh,
-                2 => LoadOp::Lw,
-                4 => LoadOp::Lbu,
-                5 => LoadOp::Lhu,
-                _ => return None,
-            };
-            Insn::Load {
-                op,
-                rd,
-                rs1,
-                offset: imm_i,
-            }
-        }
-        opcode::STORE => {
-            let op = match funct3 {
-                0 => StoreOp::Sb,
-                1 => StoreOp::Sh,
-                2 => StoreOp::Sw,
-                _ => return None,
-            };
-            Insn::Store {
-                op,
-                rs1,
-                rs2,
-                offset: imm_s(word),
-            }
-        }
-        opcode::OP_IMM => {
-            let shamt = (word >> 20 & 31).cast_signed();
-            let (op, imm) = match (funct3, funct7) {
-                (0, _) => (AluOp::Add, imm_i),
-                (2, _) => (AluOp::Slt, imm_i),
-                (3, _) => (AluOp::Sltu, imm_i),
-                (4, _) => (AluOp::Xor, imm_i),
-                (6, _) => (AluOp::Or, imm_i),
-                (7, _) => (AluOp::And, imm_i),
-                (1, 0) => (AluOp::Sll, shamt),
-                (5, 0) => (AluOp::Srl, shamt),
-                (5, 0x20) => (AluOp::Sra, shamt),
-                _ => return None,
-            };
-            Insn::AluImm { op, rd, rs1, imm }
-        }
-        opcode::OP if funct7 == 1 => Insn::Mul {
-            op: MulOp::ALL[funct3 as usize],
+        Shape::Branch(cond) => Insn::Branch {
+            cond,
+            rs1,
+            rs2,
+            offset: imm_b(word),
+        },
+        Shape::Load(op) => Insn::Load {
+            op,
+            rd,
+            rs1,
+            offset: imm,
+        },
+        Shape::Store(op) => Insn::Store {
+            op,
+            rs1,
+            rs2,
+            offset: imm_s(word),
+        },
+        Shape::AluImm(op) => Insn::AluImm { op, rd, rs1, imm },
+        Shape::Shift(op) => Insn::AluImm {
+            op,
+            rd,
+            rs1,
+            imm: imm & 31,
+        },
+        Shape::Alu(op) => Insn::Alu { op, rd, rs1, rs2 },
+        Shape::Mul(op) => Insn::Mul { op, rd, rs1, rs2 },
+        Shape::Bits(op) => Insn::Bits { op, rd, rs1, rs2 },
+        Shape::BitsImm(op) => Insn::BitsImm {
+            op,
+            rd,
+            rs1,
+            shamt: (bits & 31) as u8,
+        },
+        Shape::Unary(op) => Insn::Unary { op, rd, rs1 },
+        Shape::Atomic(op) => Insn::Atomic {
+            op,
             rd,
             rs1,
             rs2,
+            ordering: (word >> 25 & 3) as u8,
         },
-        opcode::OP => {
-            let op = match (funct3, funct7) {
-                (0, 0) => AluOp::Add,
-                (0, 0x20) => AluOp::Sub,
-                (1, 0) => AluOp::Sll,
-                (2, 0) => AluOp::Slt,
-                (3, 0) => AluOp::Sltu,
-                (4, 0) => AluOp::Xor,
-                (5, 0) => AluOp::Srl,
-                (5, 0x20) => AluOp::Sra,
-                (6, 0) => AluOp::Or,
-                (7, 0) => AluOp::And,
-                _ => return None,
-            };
-            Insn::Alu { op, rd, rs1, rs2 }
-        }
-        opcode::MISC_MEM => {
-            let bits = (word >> 20) as u16;
-            match funct3 {
-                0 => Insn::Fence { rd, rs1, bits },
-                1 => Insn::FenceI { rd, rs1, bits },
-                _ => return None,
-            }
-        }
-        opcode::AMO if funct3 == 2 => {
-            let Some(op) = AtomicOp::from_field(funct7 >> 2) else {
-                return None;
-            };
-            // A load has no second operand.
-            if matches!(op, AtomicOp::LoadReserved) && rs2.index() != 0 {
-                return None;
-            }
-            Insn::Atomic {
-                op,
-                rd,
-                rs1,
-                rs2,
-                ordering: (funct7 & 3) as u8,
-            }
-        }
-        opcode::SYSTEM => {
-            let op = match funct3 & 3 {
-                1 => CsrOp::Write,
-                2 => CsrOp::Set,
-                3 => CsrOp::Clear,
-                _ if word == ECALL => return Some(Insn::Ecall),
-                _ if word == EBREAK => return Some(Insn::Ebreak),
-                _ if word == PrivilegedOp::Mret.word() => {
-                    return Some(Insn::Privileged(PrivilegedOp::Mret));
-                }
-                _ if word == PrivilegedOp::Wfi.word() => {
-                    return Some(Insn::Privileged(PrivilegedOp::Wfi));
-                }
-                _ => return None,
-            };
-            let source = if funct3 & 4 == 0 {
-                CsrSource::Reg(rs1)
-            } else {
-                CsrSource::Imm((word >> 15 & 31) as u8)
-            };
-            Insn::Csr {
-                op,
-                rd,
-                source,
-                csr: (word >> 20) as u16,
-            }
-        }
-        _ => return None,
-    })
+        Shape::Fence => Insn::Fence { rd, rs1, bits },
+        Shape::FenceI => Insn::FenceI { rd, rs1, bits },
+        Shape::Csr(op) => Insn::Csr {
+            op,
+            rd,
+            source: CsrSource::Reg(rs1),
+            csr: bits,
+        },
+        Shape::CsrImm(op) => Insn::Csr {
+            op,
+            rd,
+            source: CsrSource::Imm((word >> 15 & 31) as u8),
+            csr: bits,
+        },
+        Shape::Ecall => Insn::Ecall,
+        Shape::Ebreak => Insn::Ebreak,
+        Shape::Privileged(op) => Insn::Privileged(op),
+    }
 }
 
 const fn imm_s(word: u32) -> i32 {

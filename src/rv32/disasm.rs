@@ -8,7 +8,7 @@
 //! * CSRs that no RV32IM machine-mode program uses are numbers.
 
 use super::decode;
-use super::{AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, Reg};
 use std::fmt;
 
 /// The text of an instruction at the guest address `pc`.
@@ -38,6 +38,7 @@ pub struct Listing {
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = |offset| self.pc.wrapping_add_signed(offset);
+        let name = self.insn.row().name;
         match self.insn {
             Insn::Lui { rd, imm } => write!(f, "lui\t{rd},{:#x}", imm >> 12),
             Insn::Auipc { rd, imm } => write!(f, "auipc\t{rd},{:#x}", imm >> 12),
@@ -54,20 +55,34 @@ impl fmt::Display for Listing {
                 offset,
             } => branch(f, cond, rs1, rs2, target(offset)),
             Insn::Load {
+                rd, rs1, offset, ..
+            } => write!(f, "{name}\t{rd},{offset}({rs1})"),
+            Insn::Store {
+                rs1, rs2, offset, ..
+            } => write!(f, "{name}\t{rs2},{offset}({rs1})"),
+            Insn::AluImm { op, rd, rs1, imm } => alu_imm(f, name, op, (rd, rs1), imm),
+            Insn::Alu { op, rd, rs1, rs2 } => alu(f, name, op, (rd, rs1, rs2)),
+            Insn::Mul { rd, rs1, rs2, .. } | Insn::Bits { rd, rs1, rs2, .. } => {
+                write!(f, "{name}\t{rd},{rs1},{rs2}")
+            }
+            Insn::BitsImm { rd, rs1, shamt, .. } => {
+                write!(f, "{name}\t{rd},{rs1},{shamt:#x}")
+            }
+            Insn::Unary { rd, rs1, .. } => write!(f, "{name}\t{rd},{rs1}"),
+            Insn::Atomic {
                 op,
                 rd,
                 rs1,
-                offset,
-            } => write!(f, "{}\t{rd},{offset}({rs1})", load_name(op)),
-            Insn::Store {
-                op,
-                rs1,
                 rs2,
-                offset,
-            } => write!(f, "{}\t{rs2},{offset}({rs1})", store_name(op)),
-            Insn::AluImm { op, rd, rs1, imm } => alu_imm(f, op, rd, rs1, imm),
-            Insn::Alu { op, rd, rs1, rs2 } => alu(f, op, rd, rs1, rs2),
-            Insn::Mul { op, rd, rs1, rs2 } => write!(f, "{}\t{rd},{rs1},{rs2}", mul_name(op)),
+                ordering,
+            } => {
+                let order = ["", ".rl", ".aq", ".aqrl"][usize::from(ordering & 3)];
+                write!(f, "{name}{order}	{rd},")?;
+                match op {
+                    AtomicOp::LoadReserved => write!(f, "({rs1})"),
+                    _ => write!(f, "{rs2},({rs1})"),
+                }
+            }
             Insn::Fence { bits, .. } => fence(f, bits),
             Insn::FenceI { .. } => f.write_str("fence.i"),
             Insn::Csr {
@@ -76,33 +91,10 @@ impl fmt::Display for Listing {
                 source,
                 csr,
             } => csr_access(f, op, rd, source, csr),
-            Insn::Atomic {
-                op,
-                rd,
-                rs1,
-                rs2,
-                ordering,
-            } => atomic(f, op, rd, rs1, rs2, ordering),
             Insn::Ecall => f.write_str("ecall"),
             Insn::Ebreak => f.write_str("ebreak"),
             Insn::Privileged(op) => f.write_str(op.name()),
         }
-    }
-}
-
-fn atomic(
-    f: &mut fmt::Formatter<'_>,
-    op: AtomicOp,
-    rd: Reg,
-    rs1: Reg,
-    rs2: Reg,
-    ordering: u8,
-) -> fmt::Result {
-    let order = ["", ".rl", ".aq", ".aqrl"][usize::from(ordering & 3)];
-    write!(f, "{}{order}\t{rd},", op.row().1)?;
-    match op {
-        AtomicOp::LoadReserved => write!(f, "({rs1})"),
-        _ => write!(f, "{rs2},({rs1})"),
     }
 }
 
@@ -142,7 +134,13 @@ fn branch(f: &mut fmt::Formatter<'_>, cond: Cond, rs1: Reg, rs2: Reg, target: u3
     write!(f, "{name}\t{reg},{target:#x}")
 }
 
-fn alu_imm(f: &mut fmt::Formatter<'_>, op: AluOp, rd: Reg, rs1: Reg, imm: i32) -> fmt::Result {
+fn alu_imm(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    op: AluOp,
+    (rd, rs1): (Reg, Reg),
+    imm: i32,
+) -> fmt::Result {
     match (op, rs1, imm) {
         (AluOp::Add, Reg::ZERO, 0) if rd.is_zero() => f.write_str("nop"),
         (AluOp::Add, Reg::ZERO, _) => write!(f, "li\t{rd},{imm}"),
@@ -150,19 +148,23 @@ fn alu_imm(f: &mut fmt::Formatter<'_>, op: AluOp, rd: Reg, rs1: Reg, imm: i32) -
         (AluOp::Xor, _, -1) => write!(f, "not\t{rd},{rs1}"),
         (AluOp::And, _, 255) => write!(f, "zext.b\t{rd},{rs1}"),
         (AluOp::Sltu, _, 1) => write!(f, "seqz\t{rd},{rs1}"),
-        (AluOp::Sltu, ..) => write!(f, "sltiu\t{rd},{rs1},{imm}"),
-        _ if op.is_shift() => write!(f, "{}i\t{rd},{rs1},{imm:#x}", alu_name(op)),
-        _ => write!(f, "{}i\t{rd},{rs1},{imm}", alu_name(op)),
+        _ if op.is_shift() => write!(f, "{name}\t{rd},{rs1},{imm:#x}"),
+        _ => write!(f, "{name}\t{rd},{rs1},{imm}"),
     }
 }
 
-fn alu(f: &mut fmt::Formatter<'_>, op: AluOp, rd: Reg, rs1: Reg, rs2: Reg) -> fmt::Result {
+fn alu(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    op: AluOp,
+    (rd, rs1, rs2): (Reg, Reg, Reg),
+) -> fmt::Result {
     match (op, rs1, rs2) {
         (AluOp::Sub, Reg::ZERO, _) => write!(f, "neg\t{rd},{rs2}"),
         (AluOp::Slt, _, Reg::ZERO) => write!(f, "sltz\t{rd},{rs1}"),
         (AluOp::Slt, Reg::ZERO, _) => write!(f, "sgtz\t{rd},{rs2}"),
         (AluOp::Sltu, Reg::ZERO, _) => write!(f, "snez\t{rd},{rs2}"),
-        _ => write!(f, "{}\t{rd},{rs1},{rs2}", alu_name(op)),
+        _ => write!(f, "{name}\t{rd},{rs1},{rs2}"),
     }
 }
 
@@ -283,56 +285,10 @@ impl fmt::Display for CsrName {
     }
 }
 
-fn alu_name(op: AluOp) -> &'static str {
-    match op {
-        AluOp::Add => "add",
-        AluOp::Sub => "sub",
-        AluOp::Sll => "sll",
-        AluOp::Slt => "slt",
-        AluOp::Sltu => "sltu",
-        AluOp::Xor => "xor",
-        AluOp::Srl => "srl",
-        AluOp::Sra => "sra",
-        AluOp::Or => "or",
-        AluOp::And => "and",
-    }
-}
-
-fn mul_name(op: MulOp) -> &'static str {
-    match op {
-        MulOp::Mul => "mul",
-        MulOp::Mulh => "mulh",
-        MulOp::Mulhsu => "mulhsu",
-        MulOp::Mulhu => "mulhu",
-        MulOp::Div => "div",
-        MulOp::Divu => "divu",
-        MulOp::Rem => "rem",
-        MulOp::Remu => "remu",
-    }
-}
-
-fn load_name(op: LoadOp) -> &'static str {
-    match op {
-        LoadOp::Lb => "lb",
-        LoadOp::Lh => "lh",
-        LoadOp::Lw => "lw",
-        LoadOp::Lbu => "lbu",
-        LoadOp::Lhu => "lhu",
-    }
-}
-
-fn store_name(op: StoreOp) -> &'static str {
-    match op {
-        StoreOp::Sb => "sb",
-        StoreOp::Sh => "sh",
-        StoreOp::Sw => "sw",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::PrivilegedOp;
     use super::super::encode::encode;
+    use super::super::{LoadOp, MulOp, PrivilegedOp, ROWS, StoreOp};
     use super::*;
     use std::path::Path;
 
@@ -454,23 +410,21 @@ mod tests {
         }
         insns.extend([Insn::Ecall, Insn::Ebreak]);
         insns.extend(PrivilegedOp::ALL.map(Insn::Privileged));
-        for op in AtomicOp::ALL {
-            for ordering in 0..4 {
-                let rs2 = match op {
-                    AtomicOp::LoadReserved => z,
-                    _ => Reg::A1,
-                };
-                insns.push(Insn::Atomic {
-                    op,
-                    rd: a0,
-                    rs1: Reg::SP,
-                    rs2,
-                    ordering,
-                });
+        let mut words: Vec<u32> = insns.into_iter().map(encode).collect();
+        // Each row of the table, with operands of all zeros, all ones, and registers that differ.
+        for row in ROWS {
+            // Fences with reserved fields are left out: objdump prints data.
+            let all = [0, u32::MAX, 0x00c5_8513];
+            let some = if row.name.starts_with("fence") {
+                &all[..1]
+            } else {
+                &all[..]
+            };
+            for operands in some {
+                words.push(row.bits | operands & !row.mask);
             }
         }
-        let mut words: Vec<u32> = insns.into_iter().map(encode).collect();
-        // None of ours: amoadd.d, flw, ld, addiw, funct7 2, reserved branch, load, store, jalr.
+        // None of these: amoadd.d, flw, ld, addiw, funct7 2, reserved branch, load, store, jalr.
         words.extend([
             0x00b5_352f,
             0x0005_2507,

@@ -3,8 +3,7 @@
 //! An [`Insn`] can say more than a word can hold, such as an immediate of 5000. [`try_encode`] refuses these;
 //! [`encode`] is for those who know that theirs fits. For every word that decodes, `encode(decode(word)) == word`.
 
-use super::decode::{EBREAK, ECALL, opcode};
-use super::{AluOp, AtomicOp, Cond, CsrOp, CsrSource, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, AtomicOp, BitOp, CsrSource, Insn, Reg};
 
 /// The word of an instruction.
 ///
@@ -27,9 +26,9 @@ pub const fn encode(insn: Insn) -> u32 {
 /// | branch offsets | even, −4096 to 4094 |
 /// | `jal` offsets | even, −2^20 to 2^20 − 2 |
 /// | `lui` and `auipc` immediates | multiples of 4096 |
+/// | aq and rl of atomic instructions | below 4; rs2 of `lr.w` is x0 |
 /// | CSR numbers, the upper bits of fences | below 4096 |
 /// | immediate operands of CSR instructions | below 32 |
-/// | aq and rl of atomic instructions | below 4; rs2 of `lr.w` is x0 |
 ///
 /// There is no subtraction of an immediate.
 #[must_use]
@@ -66,9 +65,20 @@ const fn fits(insn: Insn) -> bool {
             let loads = matches!(op, AtomicOp::LoadReserved);
             ordering < 4 && (!loads || rs2.index() == 0)
         }
-        Insn::Alu { .. } | Insn::Mul { .. } | Insn::Ecall | Insn::Ebreak | Insn::Privileged(_) => {
-            true
+        Insn::BitsImm { op, shamt, .. } => {
+            shamt < 32
+                && matches!(
+                    op,
+                    BitOp::Ror | BitOp::Bclr | BitOp::Bext | BitOp::Binv | BitOp::Bset
+                )
         }
+        Insn::Alu { .. }
+        | Insn::Mul { .. }
+        | Insn::Bits { .. }
+        | Insn::Unary { .. }
+        | Insn::Ecall
+        | Insn::Ebreak
+        | Insn::Privileged(_) => true,
     }
 }
 
@@ -78,152 +88,56 @@ const fn fits_signed(value: i32, bits: u32) -> bool {
 }
 
 const fn word(insn: Insn) -> u32 {
+    insn.row().bits | operands(insn)
+}
+
+/// The bits of a word that its row leaves open.
+const fn operands(insn: Insn) -> u32 {
     match insn {
-        Insn::Lui { rd, imm } => opcode::LUI | rd.field() << 7 | imm,
-        Insn::Auipc { rd, imm } => opcode::AUIPC | rd.field() << 7 | imm,
-        Insn::Jal { rd, offset } => opcode::JAL | rd.field() << 7 | imm_j(offset.cast_unsigned()),
-        Insn::Jalr { rd, rs1, offset } => i_type(opcode::JALR, 0, rd, rs1.field(), offset),
+        Insn::Lui { rd, imm } | Insn::Auipc { rd, imm } => x(rd, 7) | imm,
+        Insn::Jal { rd, offset } => x(rd, 7) | imm_j(offset.cast_unsigned()),
         Insn::Branch {
-            cond,
-            rs1,
-            rs2,
-            offset,
-        } => {
-            let funct3 = match cond {
-                Cond::Eq => 0,
-                Cond::Ne => 1,
-                Cond::Lt => 4,
-                Cond::Ge => 5,
-                Cond::Ltu => 6,
-                Cond::Geu => 7,
-            };
-            opcode::BRANCH
-                | funct3 << 12
-                | rs1.field() << 15
-                | rs2.field() << 20
-                | imm_b(offset.cast_unsigned())
-        }
-        Insn::Load {
-            op,
-            rd,
-            rs1,
-            offset,
-        } => {
-            let funct3 = match op {
-                LoadOp::Lb => 0,
-                LoadOp::Lh => 1,
-                LoadOp::Lw => 2,
-                LoadOp::Lbu => 4,
-                LoadOp::Lhu => 5,
-            };
-            i_type(opcode::LOAD, funct3, rd, rs1.field(), offset)
-        }
+            rs1, rs2, offset, ..
+        } => x(rs1, 15) | x(rs2, 20) | imm_b(offset.cast_unsigned()),
         Insn::Store {
-            op,
-            rs1,
-            rs2,
-            offset,
-        } => {
-            let funct3 = match op {
-                StoreOp::Sb => 0,
-                StoreOp::Sh => 1,
-                StoreOp::Sw => 2,
-            };
-            opcode::STORE
-                | funct3 << 12
-                | rs1.field() << 15
-                | rs2.field() << 20
-                | imm_s(offset.cast_unsigned())
-        }
-        Insn::AluImm { op, rd, rs1, imm } => {
-            // A shift's immediate is its amount, below the bits that tell `srai` from `srli`.
-            let (funct3, funct7) = alu_functs(op);
-            i_type(opcode::OP_IMM, funct3, rd, rs1.field(), imm) | funct7 << 25
-        }
-        Insn::Alu { op, rd, rs1, rs2 } => {
-            let (funct3, funct7) = alu_functs(op);
-            r_type(funct3, funct7, rd, rs1, rs2)
-        }
-        Insn::Mul { op, rd, rs1, rs2 } => {
-            let funct3 = match op {
-                MulOp::Mul => 0,
-                MulOp::Mulh => 1,
-                MulOp::Mulhsu => 2,
-                MulOp::Mulhu => 3,
-                MulOp::Div => 4,
-                MulOp::Divu => 5,
-                MulOp::Rem => 6,
-                MulOp::Remu => 7,
-            };
-            r_type(funct3, 1, rd, rs1, rs2)
-        }
-        Insn::Fence { rd, rs1, bits } => i_type(opcode::MISC_MEM, 0, rd, rs1.field(), bits as i32),
-        Insn::FenceI { rd, rs1, bits } => i_type(opcode::MISC_MEM, 1, rd, rs1.field(), bits as i32),
-        Insn::Csr {
-            op,
-            rd,
-            source,
-            csr,
-        } => {
-            let funct3 = match op {
-                CsrOp::Write => 1,
-                CsrOp::Set => 2,
-                CsrOp::Clear => 3,
-            };
-            let (immediate, operand) = match source {
-                CsrSource::Reg(rs1) => (0, rs1.field()),
-                CsrSource::Imm(imm) => (4, imm as u32),
-            };
-            i_type(opcode::SYSTEM, funct3 | immediate, rd, operand, csr as i32)
-        }
+            rs1, rs2, offset, ..
+        } => x(rs1, 15) | x(rs2, 20) | imm_s(offset.cast_unsigned()),
+        Insn::Jalr { rd, rs1, offset }
+        | Insn::Load {
+            rd, rs1, offset, ..
+        } => x(rd, 7) | x(rs1, 15) | offset.cast_unsigned() << 20,
+        Insn::AluImm { rd, rs1, imm, .. } => x(rd, 7) | x(rs1, 15) | imm.cast_unsigned() << 20,
+        Insn::BitsImm { rd, rs1, shamt, .. } => x(rd, 7) | x(rs1, 15) | (shamt as u32) << 20,
+        Insn::Unary { rd, rs1, .. } => x(rd, 7) | x(rs1, 15),
+        Insn::Alu { rd, rs1, rs2, .. }
+        | Insn::Mul { rd, rs1, rs2, .. }
+        | Insn::Bits { rd, rs1, rs2, .. } => x(rd, 7) | x(rs1, 15) | x(rs2, 20),
         Insn::Atomic {
-            op,
             rd,
             rs1,
             rs2,
             ordering,
-        } => {
-            let funct7 = op.row().0 << 2 | ordering as u32;
-            funct7 << 25
-                | rs2.field() << 20
-                | rs1.field() << 15
-                | 2 << 12
-                | rd.field() << 7
-                | opcode::AMO
+            ..
+        } => x(rd, 7) | x(rs1, 15) | x(rs2, 20) | (ordering as u32) << 25,
+        Insn::Fence { rd, rs1, bits } | Insn::FenceI { rd, rs1, bits } => {
+            x(rd, 7) | x(rs1, 15) | (bits as u32) << 20
         }
-        Insn::Ecall => ECALL,
-        Insn::Ebreak => EBREAK,
-        Insn::Privileged(op) => op.word(),
+        Insn::Csr {
+            rd, source, csr, ..
+        } => {
+            let operand = match source {
+                CsrSource::Reg(rs1) => x(rs1, 15),
+                CsrSource::Imm(imm) => (imm as u32) << 15,
+            };
+            x(rd, 7) | operand | (csr as u32) << 20
+        }
+        Insn::Ecall | Insn::Ebreak | Insn::Privileged(_) => 0,
     }
 }
 
-/// `funct3` and `funct7`; the latter is zero for those that take a 12-bit immediate.
-const fn alu_functs(op: AluOp) -> (u32, u32) {
-    match op {
-        AluOp::Add => (0, 0),
-        AluOp::Sub => (0, 0x20),
-        AluOp::Sll => (1, 0),
-        AluOp::Slt => (2, 0),
-        AluOp::Sltu => (3, 0),
-        AluOp::Xor => (4, 0),
-        AluOp::Srl => (5, 0),
-        AluOp::Sra => (5, 0x20),
-        AluOp::Or => (6, 0),
-        AluOp::And => (7, 0),
-    }
-}
-
-const fn i_type(opcode: u32, funct3: u32, rd: Reg, rs1: u32, imm: i32) -> u32 {
-    opcode | rd.field() << 7 | funct3 << 12 | rs1 << 15 | imm.cast_unsigned() << 20
-}
-
-const fn r_type(funct3: u32, funct7: u32, rd: Reg, rs1: Reg, rs2: Reg) -> u32 {
-    opcode::OP
-        | rd.field() << 7
-        | funct3 << 12
-        | rs1.field() << 15
-        | rs2.field() << 20
-        | funct7 << 25
+/// A register in the field that begins at bit `at`.
+const fn x(reg: Reg, at: u32) -> u32 {
+    reg.field() << at
 }
 
 const fn imm_s(offset: u32) -> u32 {
@@ -247,7 +161,7 @@ const fn imm_j(offset: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::super::PrivilegedOp;
-    use super::super::decode;
+    use super::super::{Cond, CsrOp, LoadOp, StoreOp, decode};
     use super::*;
 
     /// Every opcode, `funct3` and `funct7` with registers that are all, none and some of the bits, then random words.

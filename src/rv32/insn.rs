@@ -4,7 +4,8 @@
 //! inside mean is in `op`.
 
 use super::decode::{MRET, WFI};
-use super::{AluOp, AtomicOp, Cond, LoadOp, MulOp, Reg, StoreOp};
+use super::table::{Row, Shape, row_of};
+use super::{AluOp, AtomicOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// What a Zicsr instruction does with its operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +115,31 @@ pub enum Insn {
         rs1: Reg,
         rs2: Reg,
     },
+    /// rd = rs1 op rs2, bit manipulation and conditional zero.
+    Bits {
+        op: BitOp,
+        rd: Reg,
+        rs1: Reg,
+        rs2: Reg,
+    },
+    /// rd = rs1 op shamt. `op` is one of [`BitOp::WITH_IMMEDIATE`], `shamt` is 0 to 31.
+    BitsImm {
+        op: BitOp,
+        rd: Reg,
+        rs1: Reg,
+        shamt: u8,
+    },
+    /// rd = op rs1.
+    Unary { op: UnaryOp, rd: Reg, rs1: Reg },
+    /// rd = the word at rs1, or, for a conditional store, whether it failed; the word becomes what the operation makes of
+    /// it and rs2. `ordering` holds aq and rl (bits 26 and 25), which mean nothing for one hart.
+    Atomic {
+        op: AtomicOp,
+        rd: Reg,
+        rs1: Reg,
+        rs2: Reg,
+        ordering: u8,
+    },
     /// Orders memory accesses; nothing to do for one hart. `bits` holds fm, pred and succ (instruction bits 31–20);
     /// the spec has rd and rs1 ignored.
     Fence { rd: Reg, rs1: Reg, bits: u16 },
@@ -126,15 +152,6 @@ pub enum Insn {
         source: CsrSource,
         csr: u16,
     },
-    /// rd = the word at rs1, or, for a conditional store, whether it failed; the word becomes what the operation makes of
-    /// it and rs2. `ordering` holds aq and rl (bits 26 and 25), which mean nothing for one hart.
-    Atomic {
-        op: AtomicOp,
-        rd: Reg,
-        rs1: Reg,
-        rs2: Reg,
-        ordering: u8,
-    },
     /// Calls the environment.
     Ecall,
     /// Breakpoint.
@@ -144,6 +161,49 @@ pub enum Insn {
 }
 
 impl Insn {
+    pub(super) const fn shape(self) -> Shape {
+        match self {
+            Insn::Lui { .. } => Shape::Lui,
+            Insn::Auipc { .. } => Shape::Auipc,
+            Insn::Jal { .. } => Shape::Jal,
+            Insn::Jalr { .. } => Shape::Jalr,
+            Insn::Branch { cond, .. } => Shape::Branch(cond),
+            Insn::Load { op, .. } => Shape::Load(op),
+            Insn::Store { op, .. } => Shape::Store(op),
+            Insn::AluImm { op, .. } => Shape::AluImm(op),
+            Insn::Alu { op, .. } => Shape::Alu(op),
+            Insn::Mul { op, .. } => Shape::Mul(op),
+            Insn::Bits { op, .. } => Shape::Bits(op),
+            Insn::BitsImm { op, .. } => Shape::BitsImm(op),
+            Insn::Unary { op, .. } => Shape::Unary(op),
+            Insn::Atomic { op, .. } => Shape::Atomic(op),
+            Insn::Fence { .. } => Shape::Fence,
+            Insn::FenceI { .. } => Shape::FenceI,
+            Insn::Csr {
+                op,
+                source: CsrSource::Reg(_),
+                ..
+            } => Shape::Csr(op),
+            Insn::Csr {
+                op,
+                source: CsrSource::Imm(_),
+                ..
+            } => Shape::CsrImm(op),
+            Insn::Ecall => Shape::Ecall,
+            Insn::Ebreak => Shape::Ebreak,
+            Insn::Privileged(op) => Shape::Privileged(op),
+        }
+    }
+
+    /// The row of the table: mnemonic, extension, bits.
+    ///
+    /// # Panics
+    /// Where there is none: an operation with an immediate that has no such form, as `Sub`.
+    #[must_use]
+    pub const fn row(self) -> &'static Row {
+        row_of(self.shape())
+    }
+
     /// The register this writes, or `None` where it writes none or x0.
     #[must_use]
     pub const fn destination(self) -> Option<Reg> {
@@ -156,6 +216,9 @@ impl Insn {
             | Insn::AluImm { rd, .. }
             | Insn::Alu { rd, .. }
             | Insn::Mul { rd, .. }
+            | Insn::Bits { rd, .. }
+            | Insn::BitsImm { rd, .. }
+            | Insn::Unary { rd, .. }
             | Insn::Atomic { rd, .. }
             | Insn::Csr { rd, .. } => rd,
             Insn::Branch { .. }
@@ -173,13 +236,16 @@ impl Insn {
     #[must_use]
     pub const fn sources(self) -> [Option<Reg>; 2] {
         match self {
-            Insn::Jalr { rs1, .. } | Insn::Load { rs1, .. } | Insn::AluImm { rs1, .. } => {
-                [Some(rs1), None]
-            }
+            Insn::Jalr { rs1, .. }
+            | Insn::Load { rs1, .. }
+            | Insn::AluImm { rs1, .. }
+            | Insn::BitsImm { rs1, .. }
+            | Insn::Unary { rs1, .. } => [Some(rs1), None],
             Insn::Branch { rs1, rs2, .. }
             | Insn::Store { rs1, rs2, .. }
             | Insn::Alu { rs1, rs2, .. }
             | Insn::Mul { rs1, rs2, .. }
+            | Insn::Bits { rs1, rs2, .. }
             | Insn::Atomic { rs1, rs2, .. } => [Some(rs1), Some(rs2)],
             Insn::Csr {
                 source: CsrSource::Reg(rs1),

@@ -1,6 +1,7 @@
-//! The guest instruction set, RV32IMAC with Zicsr, Zifencei and Zcb, and machine mode's: pure data and functions, no host, no state.
+//! The guest instruction set: pure data and functions, no host, no state. What it is made of stands in `table`.
 
 mod atomic;
+mod bits;
 mod compressed;
 pub mod decode;
 pub mod disasm;
@@ -10,8 +11,10 @@ pub mod foreign;
 mod insn;
 mod op;
 mod reg;
+pub mod table;
 
 pub use atomic::AtomicOp;
+pub use bits::{BitOp, UnaryOp};
 pub use compressed::expand;
 pub use decode::decode;
 pub use disasm::{Listing, disassemble, disassemble_word};
@@ -21,3 +24,4 @@ pub use foreign::{Foreign, foreign};
 pub use insn::{CsrOp, CsrSource, Insn, PrivilegedOp};
 pub use op::{AluOp, Cond, LoadOp, MulOp, StoreOp};
 pub use reg::Reg;
+pub use table::{Extension, ROWS, Row};

@@ -3,11 +3,11 @@
 
 use crate::comparison_programs::{LAZY, LAZY_LEN, MASK, MEMORY, NEW, START, cases, first_count};
 use crate::generate::{CODE, DATA, Program};
+use crate::tested::{ALL_CODE, Tested};
 use crate::{Outcome, differences, hold_identity, listing, load, new_memory};
 use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
-use rvjit::jit::{self, HostBackend, Jit, JitConfig};
 use rvjit::memory::{Memory, Permissions, Placement};
 
 fn memory(placement: Placement) -> Memory {
@@ -51,16 +51,12 @@ const ADDRESSES: &[(u32, u32, u32)] = &[
     (DATA + 24, DATA + 16, 0),
 ];
 
-type Side = (Memory, Jit<HostBackend>);
+type Side = (Memory, Tested);
 
 fn sides() -> Vec<Side> {
-    let all_code = JitConfig {
-        hot: 0,
-        ..JitConfig::default()
-    };
     let side = |placement| {
         let memory = memory(placement);
-        let jit = jit::for_host(&memory, all_code).expect("a JIT");
+        let jit = Tested::new(&memory, ALL_CODE);
         (memory, jit)
     };
     Placement::ALL.map(side).into()
@@ -114,7 +110,7 @@ fn compare(reference: &mut Memory, first: usize) {
                     case.name,
                     differences(&expected, &got),
                     listing(&program),
-                    jit::view::listing::of_cache(jit),
+                    jit.listing(),
                 );
             }
         }

@@ -2,7 +2,7 @@
 //! sequences that the translator joins (`joined`).
 
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+use rvjit::rv32::{AluOp, AtomicOp, BitOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// Where programs are placed.
 pub(crate) const CODE: u32 = 0x0001_0000;
@@ -289,8 +289,9 @@ impl Generator<'_> {
     }
 
     pub(crate) fn one(&mut self) {
-        match self.random.below(22) {
+        match self.random.below(23) {
             0..=5 => self.simple(),
+            22 => self.extended(),
             6 | 7 => self.load(),
             8 | 9 => self.store(),
             10 | 11 => self.branch(),
@@ -335,6 +336,42 @@ impl Generator<'_> {
                 self.push(Insn::AluImm { op, rd, rs1, imm });
             }
         }
+    }
+
+    /// Bit manipulation and atomic instructions, which no engine joins with others. Addresses are often misaligned.
+    fn extended(&mut self) {
+        let (rd, rs1, rs2) = (self.destination(), self.any(), self.any());
+        let insn = match self.random.below(6) {
+            0 | 1 => {
+                let op = self.random.pick(&BitOp::ALL);
+                Insn::Bits { op, rd, rs1, rs2 }
+            }
+            2 => {
+                let op = self.random.pick(&BitOp::WITH_IMMEDIATE);
+                let shamt = self.random.below(32) as u8;
+                Insn::BitsImm { op, rd, rs1, shamt }
+            }
+            3 => {
+                let op = self.random.pick(&UnaryOp::ALL);
+                Insn::Unary { op, rd, rs1 }
+            }
+            _ => {
+                let rs1 = self.base();
+                let op = self.random.pick(&AtomicOp::ALL);
+                let rs2 = match op {
+                    AtomicOp::LoadReserved => Reg::ZERO,
+                    _ => rs2,
+                };
+                Insn::Atomic {
+                    op,
+                    rd,
+                    rs1,
+                    rs2,
+                    ordering: self.random.below(4) as u8,
+                }
+            }
+        };
+        self.push(insn);
     }
 
     fn base(&mut self) -> Reg {

@@ -98,7 +98,7 @@ fn machine_csrs_and_their_first_values() {
     cpu.mode.enabled = true;
     cpu.instret = 77;
     for (number, value, writable) in [
-        (0x301, 0x4010_1101, true),
+        (0x301, 0x4010_1103, true),
         (0xf11, 0, false),
         (0xf14, 0, false),
         (0xb02, 77, true),
@@ -135,7 +135,7 @@ fn machine_csrs_keep_what_the_hart_has() {
         // S in MPP is not there: M, from before, stays.
         (0x300, 0x0000_0800, 0x0000_1800),
         (0x300, 0x0000_0008, 0x0000_0008),
-        (0x301, 0, 0x4010_1101),
+        (0x301, 0, 0x4010_1103),
         (0x304, 0xffff_ffff, 0x888),
         (0x305, 0x8000_0003, 0x8000_0000),
         (0x305, 0x8000_0001, 0x8000_0001),

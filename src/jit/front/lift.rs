@@ -123,6 +123,9 @@ impl Lifter<'_> {
             Insn::FenceI { .. }
             | Insn::Csr { .. }
             | Insn::Atomic { .. }
+            | Insn::Bits { .. }
+            | Insn::BitsImm { .. }
+            | Insn::Unary { .. }
             | Insn::Ecall
             | Insn::Ebreak
             | Insn::Privileged(_) => {
@@ -191,7 +194,10 @@ impl Lifter<'_> {
             (_, Some(x), Some(y)) => self.constant(rd, op.eval(x, y)),
             (MulOp::Div | MulOp::Divu, _, Some(0)) => self.constant(rd, u32::MAX),
             (MulOp::Rem | MulOp::Remu, _, Some(0)) => self.copy(rd, a),
-            (_, _, Some(0)) => self.constant(rd, 0),
+            (_, _, Some(0))
+            | (MulOp::Mul | MulOp::Mulh | MulOp::Mulhsu | MulOp::Mulhu, Some(0), _) => {
+                self.constant(rd, 0);
+            }
             (MulOp::Div | MulOp::Divu | MulOp::Rem | MulOp::Remu, _, known)
                 if let Some(value) = known.or(self.held[b.index()])
                     && !matches!(value, 0 | u32::MAX) =>

@@ -136,6 +136,9 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
             | Insn::Csr { .. }
             | Insn::FenceI { .. }
             | Insn::Atomic { .. }
+            | Insn::Bits { .. }
+            | Insn::BitsImm { .. }
+            | Insn::Unary { .. }
             | Insn::Privileged(PrivilegedOp::Wfi),
         ) => end(None, true),
         Some(Insn::Privileged(PrivilegedOp::Mret)) => end(None, false),

@@ -380,7 +380,7 @@ fn function(host: Host, code: &[u8], range: &Range<u32>, pieces: &[Piece]) -> Fu
 mod tests {
     use super::*;
     use crate::memory::{MemoryConfig, Permissions};
-    use crate::rv32::{AluOp, Cond, Insn, Reg, encode};
+    use crate::rv32::{AluOp, Cond, Insn, MulOp, Reg, encode};
 
     fn memory(insns: &[Insn]) -> Memory {
         let mut memory = Memory::new(MemoryConfig::default()).unwrap();
@@ -447,6 +447,36 @@ mod tests {
             let entry = format!("{:#x}", second.host.start.0);
             let jump = &first.lines[1].host.last().unwrap().text;
             assert!(jump.ends_with(&entry), "{host:?}: {jump} is not to {entry}");
+        }
+    }
+
+    /// Joined with the addition after it, such a product would read x0 where no operation may: the verifier tells.
+    #[test]
+    fn a_product_with_x0_is_zero() {
+        for op in [MulOp::Mul, MulOp::Mulh, MulOp::Mulhsu, MulOp::Mulhu] {
+            for (rs1, rs2) in [(Reg::ZERO, Reg::A1), (Reg::A1, Reg::ZERO)] {
+                let rd = Reg::A0;
+                let product = Insn::Mul { op, rd, rs1, rs2 };
+                let sum = Insn::Alu {
+                    op: AluOp::Add,
+                    rd,
+                    rs1: rd,
+                    rs2: Reg::A1,
+                };
+                let mut memory = memory(&[product, sum, Insn::Ecall]);
+                for host in Host::ALL {
+                    let range = 0x1_0000..0x1_000c;
+                    let options = options(Placement::Window);
+                    let mode = Mode::default();
+                    let ahead = translate_ahead(host, options, mode, &mut memory, &[range]);
+                    let lines = &ahead.functions[0].lines;
+                    let product: Vec<_> = lines[..2].iter().flat_map(|l| &l.host).collect();
+                    let multiplies = product
+                        .iter()
+                        .any(|i| i.text.contains("mul") || i.text.contains("madd"));
+                    assert!(!multiplies, "{host:?}: {op:?}: {product:?}");
+                }
+            }
         }
     }
 
