@@ -5,7 +5,10 @@ use crate::elf::{ElfError, Image, LoadError, Plan};
 use crate::engine::Engine;
 use crate::exit_status;
 use crate::interp::Interpreter;
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
 use crate::jit;
 use crate::memory::{
     IDENTITY_LOWEST, Memory, MemoryConfig, MemoryError, PAGED_MOST_PAGES, Placement,
@@ -46,7 +49,10 @@ impl EngineKind {
 }
 
 /// Whether this build has a JIT for the host that it runs on.
-pub const JIT_AVAILABLE: bool = cfg!(any(target_arch = "aarch64", target_arch = "x86_64"));
+pub const JIT_AVAILABLE: bool = cfg!(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+));
 
 /// What a machine is made with.
 #[derive(Debug)]
@@ -279,7 +285,10 @@ pub(super) fn make_engine(
     }))
 }
 
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
 fn make_jit(
     config: &MachineConfig,
     memory: &Memory,
@@ -304,7 +313,10 @@ fn make_jit(
     }
 }
 
-#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+)))]
 fn make_jit(
     _: &MachineConfig,
     _: &Memory,

@@ -15,6 +15,8 @@
 )]
 
 use super::{MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement};
+#[cfg(target_os = "linux")]
+use crate::sys::mmap::is_free;
 use crate::sys::mmap::{Mapping, Protection, page_size};
 use crate::sys::pagemap::touched;
 
@@ -451,6 +453,10 @@ impl Table {
 #[cfg(target_os = "linux")]
 fn identity_space() -> std::io::Result<Mapping> {
     let lowest = IDENTITY_LOWEST as usize;
+    // What is below must not be there either: accesses to it are to fault. `setarch -Z` maps the first page.
+    if !is_free(0, lowest) {
+        return Err(std::io::Error::from(std::io::ErrorKind::AddrInUse));
+    }
     Mapping::at(lowest, SPACE + GUARD - lowest, Protection::None)
 }
 

@@ -311,6 +311,20 @@ fn check(result: libc::c_int) -> io::Result<()> {
     }
 }
 
+/// Whether nothing is mapped in `[address, address + len)`, which begins and ends at pages.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn is_free(address: usize, len: usize) -> bool {
+    let page = page_size();
+    (address..address + len).step_by(page).all(|address| {
+        let mut resident = 0_u8;
+        let start = std::ptr::without_provenance_mut(address);
+        // SAFETY: only asks about one page; it need not be there.
+        let asked = check(unsafe { libc::mincore(start, page, (&raw mut resident).cast()) });
+        asked.is_err_and(|error| error.raw_os_error() == Some(libc::ENOMEM))
+    })
+}
+
 /// The host's page size in bytes.
 #[must_use]
 pub fn page_size() -> usize {

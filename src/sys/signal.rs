@@ -49,7 +49,7 @@ pub type HostRegisters = [u64; 32];
 
 thread_local! {
     static RUNNING: Cell<*const Running> = const { Cell::new(ptr::null()) };
-    static HAS_STACK: Cell<bool> = const { Cell::new(false) };
+    static PREPARED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Kicks a thread. By default it is ignored, and nobody uses it for anything else.
@@ -85,7 +85,7 @@ impl FaultGuard {
 
     /// Runs `code` with faults in the range of `running` turned into its way out.
     pub fn with<T>(&self, running: &Running, code: impl FnOnce() -> T) -> T {
-        ensure_signal_stack();
+        prepare_thread();
         let before = RUNNING.replace(running);
         let result = code();
         RUNNING.set(before);
@@ -133,11 +133,27 @@ fn install_one(signal: libc::c_int, previous: &AtomicPtr<libc::sigaction>) -> io
     Ok(())
 }
 
-/// Gives this thread an alternate signal stack if it has none (Rust's own threads do).
-fn ensure_signal_stack() {
-    if HAS_STACK.replace(true) {
+/// Lets this thread take the signals, once: a blocked fault would end the process without a word, and a blocked kick
+/// would never come. Whoever started us may have blocked them.
+fn prepare_thread() {
+    if PREPARED.replace(true) {
         return;
     }
+    // SAFETY: all-zero bytes are a valid sigset_t.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is this function's own.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    for signal in SIGNALS {
+        // SAFETY: as above; the signal exists.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    // SAFETY: the set is whole.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
+    ensure_signal_stack();
+}
+
+/// Gives this thread an alternate signal stack if it has none (Rust's own threads do).
+fn ensure_signal_stack() {
     // SAFETY: all-zero bytes are a valid stack_t.
     let mut current: libc::stack_t = unsafe { std::mem::zeroed() };
     // SAFETY: only queries.
@@ -171,9 +187,15 @@ extern "C" fn on_signal(
         return unsafe { kicked(context) };
     }
     // SAFETY: as above.
-    if !unsafe { leave_code(running, info, context) } {
+    if is_sent(info) || !unsafe { leave_code(running, info, context) } {
         pass_on(signal, info, context);
     }
+}
+
+/// Whether somebody sent the signal: nothing that the code did is its cause.
+fn is_sent(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: the kernel passes a valid siginfo.
+    unsafe { (*info).si_code <= 0 }
 }
 
 /// What a kick does to this thread, for handlers of other signals.
@@ -400,5 +422,20 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
             let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
             handler(signal);
         }
+    }
+    if signal != KICK && is_sent(info) {
+        raise_if_default(signal);
+    }
+}
+
+/// A fault comes again by itself once its action is the default one; a signal that was sent does not.
+fn raise_if_default(signal: libc::c_int) {
+    // SAFETY: all-zero bytes are a valid sigaction.
+    let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: only queries.
+    unsafe { libc::sigaction(signal, ptr::null(), &raw mut now) };
+    if now.sa_sigaction == libc::SIG_DFL {
+        // SAFETY: has no preconditions.
+        unsafe { libc::raise(signal) };
     }
 }
