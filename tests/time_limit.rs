@@ -51,7 +51,7 @@ fn a_host_without_threads_is_an_error_and_no_bug() {
         let output = std::process::Command::new("sh")
             .args(["-c", "ulimit -v $0 && exec \"$@\"", &kibibytes.to_string()])
             .arg(rvjit.get_program())
-            .args(["--timeout", "60s", "hello.elf"])
+            .args(["--memory", "64M", "--timeout", "60s", "hello.elf"])
             .current_dir(fixtures())
             .output()
             .unwrap();
