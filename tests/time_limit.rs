@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{fixtures, rvjit_process, stderr};
+use common::{fixtures, rvjit_process};
 use rvjit::sys::mmap::page_size;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
@@ -56,7 +56,7 @@ fn a_host_without_threads_is_an_error_and_no_bug() {
             .output()
             .unwrap();
         let code = output.status.code();
-        let text = stderr(&output);
+        let text = common::stderr(&output);
         assert!(!text.contains("panicked"), "{kibibytes} KiB: {text}");
         statuses.push(code);
     }

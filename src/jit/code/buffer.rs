@@ -243,19 +243,33 @@ mod tests {
     }
 
     thread_local! {
-        static SEEN: RefCell<Seen> = RefCell::default();
+        /// Nothing in other tests: their kicks edit code too, and what takes longer than the time between two kicks
+        /// would keep the thread from ever going on.
+        static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+    }
+
+    fn see(add: impl FnOnce(&mut Seen)) {
+        SEEN.with_borrow_mut(|seen| seen.as_mut().map(add));
+    }
+
+    fn begin() {
+        SEEN.set(Some(Seen::default()));
+    }
+
+    fn seen() -> Seen {
+        SEEN.replace(Some(Seen::default())).unwrap()
     }
 
     pub(super) fn copied(at: usize, len: usize) {
-        SEEN.with_borrow_mut(|seen| seen.copied.extend(at..at + len));
+        see(|seen| seen.copied.extend(at..at + len));
     }
 
     pub(super) fn maintained(at: usize, len: usize) {
-        SEEN.with_borrow_mut(|seen| seen.maintained.extend(at..at + len));
+        see(|seen| seen.maintained.extend(at..at + len));
     }
 
     pub(super) fn opened() {
-        SEEN.with_borrow_mut(|seen| seen.open.push(permissions()));
+        see(|seen| seen.open.push(permissions()));
     }
 
     /// The permissions of all mappings of this process.
@@ -275,15 +289,15 @@ mod tests {
 
     #[test]
     fn every_byte_that_is_copied_is_maintained() {
-        SEEN.take();
+        begin();
         let mut buffer = CodeBuffer::new(1 << 16, None).unwrap();
         buffer.edit(&[1; 4000], &[]).unwrap();
         buffer.edit(&[2; 300], &[patch(64), patch(3996)]).unwrap();
-        let first = SEEN.take();
+        let first = seen();
         assert_eq!(first.copied.len(), 4300);
         assert_eq!(first.copied, first.maintained);
         buffer.edit(&[], &[patch(128)]).unwrap();
-        let second = SEEN.take();
+        let second = seen();
         assert_eq!(
             (second.copied.len(), &second.copied),
             (4, &second.maintained)
@@ -292,11 +306,11 @@ mod tests {
 
     #[test]
     fn no_page_is_writable_and_executable() {
-        SEEN.take();
+        begin();
         let mut buffer = CodeBuffer::new(1 << 20, None).unwrap();
         buffer.edit(&[1; 100_000], &[]).unwrap();
         buffer.edit(&[2; 300], &[patch(64), patch(60_000)]).unwrap();
-        let mut all = SEEN.take().open;
+        let mut all = seen().open;
         assert_eq!(all.len(), 2);
         all.push(permissions());
         for permissions in all {

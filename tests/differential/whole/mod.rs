@@ -28,8 +28,12 @@ use trail::{Reference, Trail, reference, run};
 
 /// The most instructions a program executes.
 const MOST_INSNS: u64 = 100_000;
-/// Programs where nobody says how many.
-const PROGRAMS: u64 = 1000;
+/// Programs where nobody says how many. ARM64 is mostly emulated here, where one takes a second.
+const PROGRAMS: u64 = if cfg!(target_arch = "aarch64") {
+    60
+} else {
+    1000
+};
 /// Seeds that share engines: as many as programs wear their pages out, which watches become.
 const EPOCH: u64 = 16;
 /// Stores to code after which pages may not be watched.
