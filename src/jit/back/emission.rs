@@ -3,6 +3,7 @@
 //! The same for every host; `L` is the host assembler's label.
 
 use crate::jit::back::backend::{CodeOffset, Event, Link, Output, Position, Site};
+use crate::jit::ir::op::Op;
 
 /// Cold code to be emitted at the end of the region: a call of the exit stub.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +76,29 @@ impl<L: Copy> Draft<L> {
     /// The place of a byte of this region.
     pub fn place(&self, here: usize) -> CodeOffset {
         CodeOffset(self.at.0 + u32::try_from(here).unwrap_or(u32::MAX))
+    }
+
+    /// The code of the next operation begins at `here`.
+    pub fn operation_begins(&mut self, here: usize, position: Position) {
+        self.position = position;
+        let place = self.place(here);
+        self.output.map.push((position.pc, place));
+    }
+
+    /// Notes operations that the code does not execute; [`Position::deferred`] of those that say so.
+    pub fn defer(&mut self, ops: Vec<Op>) -> u32 {
+        self.output.deferred.push(ops);
+        u32::try_from(self.output.deferred.len() - 1).unwrap_or(0)
+    }
+
+    /// The exit at `place`, which nothing conditional leads to, may be pointed at the code of a guest address.
+    pub fn link_exit(&mut self, place: CodeOffset, target: u32) {
+        self.output.links.push(Link {
+            branch: place,
+            cold: place,
+            target,
+            insn: 0,
+        });
     }
 
     /// The instruction at `here` may fault: interpret the current position.

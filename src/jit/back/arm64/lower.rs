@@ -139,9 +139,7 @@ impl Backend for Arm64 {
     }
 
     fn position(&mut self, position: Position) {
-        self.draft.position = position;
-        let place = self.draft.place(self.here());
-        self.draft.output.map.push((position.pc, place));
+        self.draft.operation_begins(self.here(), position);
     }
 
     fn count(&mut self, pc: u32, insns: u16) {
@@ -162,8 +160,7 @@ impl Backend for Arm64 {
     }
 
     fn defer(&mut self, ops: Vec<Op>) -> u32 {
-        self.draft.output.deferred.push(ops);
-        u32::try_from(self.draft.output.deferred.len() - 1).unwrap_or(0)
+        self.draft.defer(ops)
     }
 
     fn load_imm(&mut self, rd: Reg, value: u32) {
@@ -411,12 +408,7 @@ impl Backend for Arm64 {
                     target: pc,
                     deferred: 0,
                 });
-                self.draft.output.links.push(Link {
-                    branch: place,
-                    cold: place,
-                    target: pc,
-                    insn: 0,
-                });
+                self.draft.link_exit(place, pc);
             }
         }
     }

@@ -133,9 +133,7 @@ impl Backend for X86_64 {
     }
 
     fn position(&mut self, position: Position) {
-        self.draft.position = position;
-        let place = self.draft.place(self.here());
-        self.draft.output.map.push((position.pc, place));
+        self.draft.operation_begins(self.here(), position);
     }
 
     fn count(&mut self, pc: u32, insns: u16) {
@@ -152,8 +150,7 @@ impl Backend for X86_64 {
     }
 
     fn defer(&mut self, ops: Vec<Op>) -> u32 {
-        self.draft.output.deferred.push(ops);
-        u32::try_from(self.draft.output.deferred.len() - 1).unwrap_or(0)
+        self.draft.defer(ops)
     }
 
     fn load_imm(&mut self, rd: Reg, value: u32) {
@@ -275,12 +272,7 @@ impl Backend for X86_64 {
                     target: pc,
                     deferred: 0,
                 });
-                self.draft.output.links.push(Link {
-                    branch: place,
-                    cold: place,
-                    target: pc,
-                    insn: 0,
-                });
+                self.draft.link_exit(place, pc);
             }
         }
     }
