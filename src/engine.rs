@@ -31,7 +31,7 @@ pub enum Stop {
 /// Guest events that end a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trap {
-    /// A word that is no RV32IM instruction, or a CSR access that is not allowed.
+    /// A word that is no instruction rvjit knows, or a CSR access that is not allowed.
     IllegalInstruction {
         /// The instruction word.
         word: u32,

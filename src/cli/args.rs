@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Runs static RV32IM programs at close to native speed and says exactly what happened.
+/// Runs static 32-bit RISC-V programs at close to native speed and says exactly what happened.
 #[derive(Debug, Parser)]
 #[command(name = "rvjit", version, arg_required_else_help = true)]
 #[command(after_help = "'rvjit PROG' is short for 'rvjit run PROG'.")]
@@ -39,7 +39,7 @@ pub(super) enum Command {
     Man,
 }
 
-/// Runs a program: a static RV32IM ELF file. Its exit status is passed on.
+/// Runs a program: a static RV32 ELF file. Its exit status is passed on.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_STATUSES)]
 pub(super) struct RunArgs {
@@ -155,7 +155,7 @@ impl RunArgs {
 
 const EXIT_STATUSES: &str = "\
 Exit status: the program's own, or
-  124  --timeout is reached, or a bare machine waits for an interrupt that cannot come
+  124  --timeout is reached, or a bare machine waits for what cannot come, or traps for ever
   125  an error of rvjit itself, or of its command line
   126  the file cannot be run
   127  the file is not found

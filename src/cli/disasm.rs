@@ -95,7 +95,9 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     let all = functions(&image, memory);
     let chosen = choose(args, &image, &all)?;
     if translates && image.isa().compressed {
-        return Err(machine(MachineError::Compressed));
+        return Err(Failure::own(format!(
+            "{name}: the JIT does not translate compressed instructions, which the program may have"
+        )));
     }
     let made = if translates {
         // The one that a run would begin with.

@@ -68,7 +68,7 @@ impl fmt::Display for ElfError {
             ElfError::Empty => write!(f, "the file is empty"),
             ElfError::NotElf => write!(f, "not an ELF file"),
             ElfError::Truncated(part) => write!(f, "the file is cut off in its ELF {part}"),
-            ElfError::Class => write!(f, "not a 32-bit ELF file; rvjit runs RV32IM programs"),
+            ElfError::Class => write!(f, "not a 32-bit ELF file; rvjit runs RV32 programs"),
             ElfError::Rv64 => write!(
                 f,
                 "a 64-bit RISC-V program, and rvjit runs 32-bit ones; build it with -march=rv32im -mabi=ilp32 (rustc: for the target riscv32im-unknown-none-elf)"
