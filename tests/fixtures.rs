@@ -52,6 +52,9 @@ fn problems(row: &Row, options: &[&str]) -> Vec<String> {
         if output.status.code() != Some(125) || !text.contains("use --engine interp") {
             problems.push(format!("{}: {text}", output.status));
         }
+        if !output.stdout.is_empty() {
+            problems.push("it printed something".to_owned());
+        }
         return problems;
     }
     if output.status.code() != Some(row.status) {

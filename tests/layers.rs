@@ -56,6 +56,10 @@ fn uses(line: &str) -> Vec<String> {
 /// The modules behind each `path`.
 fn uses_of(path: &str, line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
+    assert!(
+        !code.trim_end().ends_with(&format!("{path}{{")),
+        "names on lines of their own are not looked at: {line}"
+    );
     let name = |text: &str| -> String {
         text.trim_start()
             .chars()

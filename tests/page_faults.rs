@@ -289,7 +289,10 @@ fn two_pages_wanted_one_left(engine: EngineKind, placement: Placement) {
 
 fn make(engine: EngineKind, memory: &Memory) -> Box<dyn Engine> {
     match engine {
-        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        #[cfg(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
         EngineKind::Jit => {
             Box::new(rvjit::jit::for_host(memory, rvjit::jit::JitConfig::default()).unwrap())
         }
@@ -318,19 +321,19 @@ macro_rules! on_all {
                 super::$guest(EngineKind::Interp, Placement::Identity);
             }
 
-            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
             #[test]
             fn jit_paged() {
                 super::$guest(EngineKind::Jit, Placement::Paged);
             }
 
-            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
             #[test]
             fn jit_window() {
                 super::$guest(EngineKind::Jit, Placement::Window);
             }
 
-            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
             #[test]
             fn jit_identity() {
                 super::$guest(EngineKind::Jit, Placement::Identity);

@@ -69,9 +69,16 @@ fn examples_are_what_is_printed() {
 fn every_option_is_named() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let text = fs::read_to_string(path).unwrap();
-    let mut options = 0;
+    let named = |option: &str| {
+        let quoted = format!("`{option}");
+        let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-');
+        text.match_indices(&quoted)
+            .any(|(at, found)| ends(&text[at + found.len()..]))
+    };
+    let (mut options, mut helps) = (0, String::new());
     for command in ["run", "disasm", "info"] {
         let help = stdout(&run(rvjit().args([command, "--help"])));
+        helps.push_str(&help);
         let lines = help.lines().map(str::trim_start);
         for line in lines.filter(|line| line.starts_with('-')) {
             let Some(option) = line.split_whitespace().find(|word| word.starts_with("--")) else {
@@ -82,10 +89,23 @@ fn every_option_is_named() {
             let option = option.split('[').next().unwrap();
             options += 1;
             assert!(
-                option == "--help" || text.contains(&format!("`{option}")),
+                option == "--help" || named(option),
                 "README.md has no {option} ({command})"
             );
         }
     }
     assert!(options > 20, "only {options} options were found");
+    // And the tables name none that is not there.
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `--"));
+    for cells in rows {
+        let first = cells.split(" |").next().unwrap();
+        for option in format!("--{first}").split('`').step_by(2) {
+            let option = option.split([' ', '[', '=']).next().unwrap();
+            let known = helps.split_whitespace().any(|word| {
+                let word = word.split(['[', '=', ',']).next().unwrap();
+                word == option
+            });
+            assert!(known, "README.md has {option}, the commands do not");
+        }
+    }
 }

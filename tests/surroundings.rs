@@ -94,21 +94,30 @@ fn a_page_at_address_0_is_not_the_guests() {
     }
 }
 
+/// Whether emitted code is about to run, or runs: nothing else handles SIGURG.
+fn handles(pid: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    caught >> (libc::SIGURG - 1) & 1 != 0
+}
+
 /// It ends us as it ends any process: it is no fault of the guest's, and none of ours.
 #[test]
 fn a_fault_signal_may_be_sent() {
     for signal in [libc::SIGSEGV, libc::SIGBUS] {
-        let mut child = hot(&["--timeout", "60s", "fib.elf", "47"])
+        let child = hot(&["--timeout", "60s", "fib.elf", "47"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let pid = child.id().cast_signed();
-        // The first may come before anything runs.
-        while child.try_wait().unwrap().is_none() {
-            // SAFETY: the process is our child and was not waited for.
-            unsafe { libc::kill(pid, signal) };
-            sleep(Duration::from_millis(50));
+        let start = Instant::now();
+        while !handles(child.id()) {
+            assert!(start.elapsed() < Duration::from_secs(30), "it never runs");
+            sleep(Duration::from_millis(5));
         }
+        // SAFETY: the process is our child and was not waited for.
+        unsafe { libc::kill(pid, signal) };
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.signal(), Some(signal), "{}", stderr(&output));
     }

@@ -8,6 +8,9 @@
     reason = "a test that cannot make its program has failed"
 )]
 
+mod common;
+
+use common::one_segment;
 use rvjit::elf::Image;
 use rvjit::machine::{EngineKind, Exit, JIT_AVAILABLE, Machine, MachineConfig};
 use rvjit::memory::Placement;
@@ -338,26 +341,6 @@ fn program(random: &mut Random, timer: bool, user: bool) -> Vec<u32> {
     code.0
 }
 
-/// A file with one segment, of these words and the RAM behind them.
-fn elf(words: &[u32]) -> Vec<u8> {
-    let size = u32::try_from(4 * words.len()).unwrap();
-    let mut file = vec![0x7f, b'E', b'L', b'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    for half in [2_u16, 243] {
-        file.extend(half.to_le_bytes());
-    }
-    for word in [1, CODE, 52, 0, 0] {
-        file.extend(u32::to_le_bytes(word));
-    }
-    for half in [52_u16, 32, 1, 40, 0, 0] {
-        file.extend(half.to_le_bytes());
-    }
-    for word in [1, 84, CODE, CODE, size, size, 7, 4] {
-        file.extend(u32::to_le_bytes(word));
-    }
-    file.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    file
-}
-
 /// How a run is made.
 #[derive(Debug, Clone, Copy)]
 struct Side {
@@ -370,7 +353,7 @@ struct Side {
 type Left = (Exit, [u32; 32], u32, Vec<[u32; 8]>, Vec<u8>);
 
 fn run(words: &[u32], side: Side, counted: bool) -> (Left, u64) {
-    let image = Image::parse(elf(words)).unwrap();
+    let image = Image::parse(one_segment(CODE, words)).unwrap();
     let mut machine = Machine::new(
         image,
         MachineConfig {

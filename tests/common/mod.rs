@@ -161,3 +161,23 @@ pub(crate) fn assert_one_report(output: &Output, context: &str) {
     );
     assert!(!text.contains("panicked"), "{context}: {text}");
 }
+
+/// A file with one segment at this address, which may do everything: these words, of which the first is the entry.
+pub(crate) fn one_segment(start: u32, words: &[u32]) -> Vec<u8> {
+    let size = u32::try_from(4 * words.len()).unwrap_or(u32::MAX);
+    let mut file = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    for half in [2_u16, 243] {
+        file.extend(half.to_le_bytes());
+    }
+    for word in [1, start, 52, 0, 0] {
+        file.extend(u32::to_le_bytes(word));
+    }
+    for half in [52_u16, 32, 1, 40, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    for word in [1, 84, start, start, size, size, 7, 4] {
+        file.extend(u32::to_le_bytes(word));
+    }
+    file.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    file
+}

@@ -8,6 +8,7 @@ use rvjit::interp::Interpreter;
 use rvjit::memory::Placement;
 use rvjit::rv32::encode::encode;
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg};
+use std::collections::BTreeSet;
 
 /// 16 bytes before a page of data ends; a register that nothing here writes.
 const POINTER: Reg = Reg::S0;
@@ -200,6 +201,7 @@ fn no_comparison_outlives_its_registers() {
     let mut sides = sides();
     let mut reference = crate::new_memory(Placement::Paged);
     let values = [(3, 5), (5, 3), (5, 5), (0x8000_0000, 1), (0, 0xffff_fffe)];
+    let (mut conditions, mut on_sides) = (BTreeSet::new(), BTreeSet::new());
     let mut programs = 0;
     for (a, b) in HOMES.map(|(a, b)| (reg(a), reg(b))) {
         let pairs = [
@@ -214,7 +216,8 @@ fn no_comparison_outlives_its_registers() {
             for written in [a, b] {
                 for (name, writer) in writers(written, reg(12)) {
                     for (n, cond) in Cond::ALL.into_iter().enumerate() {
-                        let first = Cond::ALL[(n + programs) % Cond::ALL.len()];
+                        let first = Cond::ALL[(n + programs / Cond::ALL.len()) % Cond::ALL.len()];
+                        conditions.insert((first as u8, cond as u8));
                         let words = program((first, one.0, one.1), &writer, (cond, two.0, two.1));
                         let mut x = [0x1234_5678; 32];
                         x[0] = 0;
@@ -234,8 +237,10 @@ fn no_comparison_outlives_its_registers() {
                         );
                         assert!(expected.pc > CODE, "{kind}, {name}");
                         // Each program on two of the sides; the next one on others.
-                        for n in [programs, programs / 2 + 1] {
-                            let side = n % sides.len();
+                        let round = programs / Cond::ALL.len();
+                        for side in [round + n, round / 2 + 2 * n + 1] {
+                            let side = side % sides.len();
+                            on_sides.insert((side, cond as u8));
                             check(
                                 programs as u64,
                                 &mut sides[side],
@@ -251,4 +256,6 @@ fn no_comparison_outlives_its_registers() {
         }
     }
     assert!(programs > 9000, "{programs}");
+    assert_eq!(conditions.len(), Cond::ALL.len() * Cond::ALL.len());
+    assert_eq!(on_sides.len(), sides.len() * Cond::ALL.len());
 }

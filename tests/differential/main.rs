@@ -2,7 +2,10 @@
 //!
 //! `RVJIT_SEED` sets the first seed and `RVJIT_PROGRAMS` how many follow. A failure prints the seed, the guest code,
 //! the host code and the first difference.
-#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 #![expect(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,

@@ -77,7 +77,7 @@ fn look_at_x86_64(code: &[u8]) -> Seen {
     seen
 }
 
-fn check(host: Host, placement: Placement, look: impl Fn(&[u8]) -> Seen) {
+fn check(host: Host, placement: Placement, least: usize, look: impl Fn(&[u8]) -> Seen) {
     let mut memory = Memory::new(MemoryConfig::default()).unwrap();
     memory.map(START, 0x1000, Permissions::RX).unwrap();
     memory.map(LAZY, LAZY_LEN, Permissions::RW).unwrap();
@@ -100,15 +100,15 @@ fn check(host: Host, placement: Placement, look: impl Fn(&[u8]) -> Seen) {
             case.name
         );
     }
-    assert!(reused >= 20, "comparisons are used again: {reused}");
+    assert!(reused >= least, "comparisons are used again: {reused}");
 }
 
 #[test]
 fn arm64_flags_are_those_of_what_is_compared() {
-    check(Host::Arm64, Placement::Identity, look_at_arm64);
+    check(Host::Arm64, Placement::Identity, 20_000, look_at_arm64);
 }
 
 #[test]
 fn x86_64_flags_are_those_of_what_is_compared() {
-    check(Host::X86_64, Placement::Identity, look_at_x86_64);
+    check(Host::X86_64, Placement::Identity, 50, look_at_x86_64);
 }
