@@ -83,6 +83,8 @@ fn install() -> io::Result<Timer> {
     if unsafe { libc::sigaction(libc::SIGPROF, &raw const action, previous.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    // Whoever started us may have blocked it.
+    signal::unblock(&[libc::SIGPROF]);
     // SAFETY: all zeroes is a valid sigaction, and the call has succeeded.
     let previous = unsafe { previous.assume_init() };
     Ok(Timer { previous })

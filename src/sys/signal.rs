@@ -139,17 +139,22 @@ fn prepare_thread() {
     if PREPARED.replace(true) {
         return;
     }
+    unblock(&SIGNALS);
+    ensure_signal_stack();
+}
+
+/// Lets this thread take these signals.
+pub(super) fn unblock(signals: &[libc::c_int]) {
     // SAFETY: all-zero bytes are a valid sigset_t.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is this function's own.
     unsafe { libc::sigemptyset(&raw mut set) };
-    for signal in SIGNALS {
+    for &signal in signals {
         // SAFETY: as above; the signal exists.
         unsafe { libc::sigaddset(&raw mut set, signal) };
     }
     // SAFETY: the set is whole.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
-    ensure_signal_stack();
 }
 
 /// Gives this thread an alternate signal stack if it has none (Rust's own threads do).
@@ -406,6 +411,7 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
     };
     match previous.sa_sigaction {
         libc::SIG_DFL | libc::SIG_IGN if signal == KICK => {}
+        libc::SIG_IGN if is_sent(info) => {}
         libc::SIG_DFL | libc::SIG_IGN => {
             // Returning executes the faulting instruction again, now with the default action.
             // SAFETY: restores what sigaction gave before.
