@@ -239,14 +239,16 @@ impl Syscalls {
             );
         }
         let mut bytes = vec![0; len as usize];
-        let mut done = 0;
-        if self.proof.given {
-            done = self.proof.read(&mut bytes);
-        } else {
-            while done < bytes.len() {
-                match self.files.read(0, &mut bytes[done..])? {
-                    0 => break,
-                    count => done += count,
+        // Also what an interrupted read has left.
+        let mut done = self.proof.read(&mut bytes);
+        while !self.proof.given && done < bytes.len() {
+            match self.files.read(0, &mut bytes[done..]) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) => {
+                    bytes.truncate(done);
+                    self.proof.input.push_front(bytes);
+                    return Err(error.into());
                 }
             }
         }

@@ -148,6 +148,8 @@ impl Syscalls {
             1 | 2 => self.print_to(memory, fd, addr, len),
             _ if PUBLIC_VALUES.contains(&fd) => self.commit(memory, addr, len),
             _ if HINT.contains(&fd) => {
+                // An empty item takes memory, too.
+                self.proof.keep(size_of::<Vec<u8>>())?;
                 let item = self.bytes_to_keep(memory, addr, len)?;
                 self.proof.input.push_front(item);
                 Ok(())

@@ -12,7 +12,7 @@ fn guest(convention: Convention) -> Guest {
         input: vec![b"four".to_vec(), b"seventh".to_vec()],
         args: vec![b"prog".to_vec(), b"an argument".to_vec()],
         env: vec![b"NAME=value".to_vec()],
-        room: 40,
+        room: 100,
         ..SyscallConfig::default()
     })
 }
@@ -69,6 +69,9 @@ fn sp1_gives_its_input_item_by_item() {
     assert_eq!(guest.zk(0xf1, &[DATA, 4]), Outcome::Continue);
     assert_eq!(guest.cpu.x[T0], 0xf1, "t0 stays where there is no result");
     assert_eq!(guest.memory.read_c_string(DATA, 9).unwrap(), b"four");
+    // Even an empty hint takes of what may be kept.
+    assert_eq!(guest.zk(2, &[4, DATA, 0]), Outcome::Continue);
+    assert_eq!(guest.zk(0xf1, &[DATA, 0]), Outcome::Continue);
     // A hint of its own comes first.
     for fd in [4, 14] {
         assert_eq!(guest.zk(2, &[fd, DATA, 3]), Outcome::Continue);
