@@ -1,7 +1,7 @@
 //! Compressed instructions (Unprivileged spec, chapters "C" and "Zc"): each stands for an instruction of 32 bits, and is
-//! expanded to it. Zca and Zcb, without the forms of F and D; of Zcb what needs no other extension.
+//! expanded to it. Zca and Zcb, without the forms of F and D. Those of Zcb that stand for instructions of M and Zbb are there, as these are.
 
-use super::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
+use super::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// Bits `from` to `from + count - 1` of a half-word, moved to `to`.
 const fn bits(half: u32, from: u32, count: u32, to: u32) -> u32 {
@@ -191,14 +191,21 @@ const fn arithmetic(half: u32) -> Option<Insn> {
             rs1: rd,
             rs2,
         },
-        // c.zext.b and c.not; the others of this group need Zbb.
+        // c.zext.b, c.sext.b, c.zext.h, c.sext.h, c.not; c.zext.w is for 64 bits.
         (3, true, 3) => match half >> 2 & 7 {
             0 => alu_imm(AluOp::And, rd, 0xff),
+            1 => unary(UnaryOp::SextB, rd),
+            2 => unary(UnaryOp::ZextH, rd),
+            3 => unary(UnaryOp::SextH, rd),
             5 => alu_imm(AluOp::Xor, rd, -1),
             _ => return None,
         },
         _ => return None,
     })
+}
+
+const fn unary(op: UnaryOp, rd: Reg) -> Insn {
+    Insn::Unary { op, rd, rs1: rd }
 }
 
 /// Zcb's loads and stores of bytes and half-words.

@@ -170,3 +170,19 @@ fn atomic_operations_fault_whole() {
         }
     }
 }
+
+#[test]
+fn a_byte_and_a_half_word_are_extended() {
+    for (half, value) in [
+        (0x9d61, 0x85),
+        (0x9d65, 0xffff_ff85),
+        (0x9d69, 0x8385),
+        (0x9d6d, 0xffff_8385),
+        (0x9d75, 0x6bcd_7c7a),
+    ] {
+        let (mut cpu, mut memory) = halves(&[half]);
+        cpu.x[10] = 0x9432_8385;
+        assert_eq!(step(&mut cpu, &mut memory), Ok(()), "{half:#x}");
+        assert_eq!(cpu.x[10], value, "{half:#x}");
+    }
+}
