@@ -227,9 +227,9 @@ fn with_sections(rows: &[SectionRow]) -> Vec<u8> {
     bytes
 }
 
-/// A symbol table of functions of 4 bytes, with their names' places.
-fn symbol_table(functions: impl IntoIterator<Item = (u32, u32)>) -> Vec<u8> {
-    let entry = |(name, addr)| [name, addr, 4, 0x0001_0002];
+/// A symbol table of functions of this size, with their names' places.
+fn symbol_table(size: u32, functions: impl IntoIterator<Item = (u32, u32)>) -> Vec<u8> {
+    let entry = |(name, addr)| [name, addr, size, 0x0001_0002];
     let words = functions.into_iter().flat_map(entry);
     words.flat_map(u32::to_le_bytes).collect()
 }
@@ -245,7 +245,7 @@ fn shared_names_and_sections_are_not_multiplied() {
         name.push(0);
         name
     };
-    let table = symbol_table((0..COUNT).map(|_| (0, TEXT)));
+    let table = symbol_table(4, (0..COUNT).map(|_| (0, TEXT)));
     let file = with_sections(&[
         (0, 2, 0, 0, table),
         (0, 3, 0, 0, long(100_000)),
@@ -265,7 +265,7 @@ fn shared_names_and_sections_are_not_multiplied() {
     assert!(kept <= 8 * file.len(), "{kept}");
 
     let code = (0, 1, 6, TEXT, vec![0; 400]);
-    let table = symbol_table((0..100).map(|n| (1, TEXT + 4 * n)));
+    let table = symbol_table(4, (0..100).map(|n| (1, TEXT + 4 * n)));
     let mut rows = vec![code; 200];
     rows.extend([
         (0, 2, 0, 0, table),
@@ -277,6 +277,25 @@ fn shared_names_and_sections_are_not_multiplied() {
     let all = functions(&image, &mut memory);
     let named = all.iter().filter(|f| f.name == "f");
     assert_eq!(named.count(), 100);
+}
+
+#[test]
+fn a_function_may_say_any_size() {
+    for size in [u32::MAX, u32::MAX - 2, 0x8000_0001, 3] {
+        let file = with_sections(&[
+            (0, 2, 0, 0, symbol_table(size, [(1, 0x1_0074)])),
+            (0, 3, 0, 0, b"\0f\0".to_vec()),
+            (0, 3, 0, 0, vec![0]),
+        ]);
+        let image = Image::parse(file).unwrap();
+        let mut memory = memory_of(&image).unwrap();
+        let all = functions(&image, &mut memory);
+        let f = all.iter().find(|f| f.name == "f").unwrap();
+        assert!(
+            f.range.start == 0x1_0074 && f.range.end > f.range.start,
+            "{size:#x}"
+        );
+    }
 }
 
 /// Random damage all over the fixtures: they run to some end, on each engine, and nothing panics. `RVJIT_SEED` repeats

@@ -96,9 +96,9 @@ fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Fun
         let end = match symbol.size {
             0 => others.next().map_or(code.end, |s| s.addr),
             size => {
-                let end = symbol
-                    .addr
-                    .saturating_add(size.next_multiple_of(image.isa().alignment()));
+                let alignment = image.isa().alignment();
+                let size = size.checked_next_multiple_of(alignment);
+                let end = symbol.addr.saturating_add(size.unwrap_or(u32::MAX));
                 sized_end = sized_end.max(end);
                 let next = others.find(|s| s.kind == SymbolKind::Function || s.addr >= end);
                 end.min(next.map_or(code.end, |s| s.addr)).min(code.end)
