@@ -435,6 +435,18 @@ fn info_tells_what_a_program_is() {
 }
 
 #[test]
+fn info_knows_a_program_with_a_trap_handler() {
+    let emulate = json(&["info", "--json", "machine_emulate.elf"]);
+    assert_eq!(emulate["status"], 0);
+    let words = array(&emulate["foreign"]);
+    assert!(words.iter().any(|word| word["from_entry"] == true));
+    assert!(shown(&["info", "machine_emulate.elf"]).contains("for the program's trap handler"));
+    assert_eq!(emulate["handles_traps"], true);
+    let hello = json(&["info", "--json", "hello.elf"]);
+    assert_eq!(hello["handles_traps"], false);
+}
+
+#[test]
 fn info_tells_how_a_program_talks() {
     let semi = json(&["info", "--json", "semi.elf"]);
     assert_eq!(strings(&semi["interfaces"]), ["semihosting"]);

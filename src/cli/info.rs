@@ -120,7 +120,7 @@ fn write_image(t: &mut String, painter: Painter, image: &ImageInfo) -> std::fmt:
         writeln!(t, "  CSRs           {}", csrs.join(", "))?;
     }
     for foreign in image.foreign.iter().take(MOST) {
-        write_foreign(t, painter, foreign)?;
+        write_foreign(t, painter, foreign, image.handles_traps)?;
     }
     match image.foreign.len().checked_sub(MOST) {
         Some(more @ 1..) => writeln!(t, "  not executable and {more} more"),
@@ -150,9 +150,15 @@ fn write_call(t: &mut String, painter: Painter, kind: &str, call: &CallInfo) -> 
     writeln!(t, "  {kind:14} {what}, at {}{more}", sites.join(", "))
 }
 
-fn write_foreign(t: &mut String, painter: Painter, foreign: &Foreign) -> std::fmt::Result {
+fn write_foreign(
+    t: &mut String,
+    painter: Painter,
+    foreign: &Foreign,
+    handled: bool,
+) -> std::fmt::Result {
     let place = foreign.symbol.as_deref().unwrap_or("no function");
     let reach = match foreign.from_entry {
+        true if handled => "for the program's trap handler".to_owned(),
         true => painter.paint(Role::Bad, "reached from the entry"),
         false => "not reached from the entry by direct jumps".to_owned(),
     };

@@ -10,8 +10,9 @@ use crate::elf::{ElfError, Image, sections};
 use crate::exit_status::{CANNOT_RUN, NOT_FOUND};
 use crate::memory::{Memory, MemoryConfig, PAGE_SIZE, Permissions, Placement};
 use crate::platform::Platform;
-use crate::platform::scan::Scan;
+use crate::platform::scan::{MTVEC, Scan};
 use crate::report::names::symbol_offset;
+use crate::rv32::{Extension, PrivilegedOp};
 use crate::syscall::{semihosting, strace};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -66,6 +67,8 @@ pub struct ImageInfo {
     pub instructions: usize,
     /// Words that cannot be executed.
     pub foreign: Vec<Foreign>,
+    /// Whether they go to a trap handler of the program's own, which returns.
+    pub handles_traps: bool,
     /// System calls, by number.
     pub syscalls: Vec<CallInfo>,
     /// Semihosting calls, by operation.
@@ -154,7 +157,7 @@ impl Info {
         let arch = attributes
             .and_then(|s| bytes.get(s.data.clone()))
             .and_then(attributes::arch);
-        let unsupported = |name: &String| !SUPPORTED.contains(&name.as_str());
+        let unsupported = |name: &String| !is_supported(name);
         let extensions = arch.as_deref().map(attributes::extensions);
         Info {
             schema: SCHEMA,
@@ -173,32 +176,27 @@ impl Info {
     }
 }
 
-/// Extensions that change nothing for rvjit: it has them, or they are hints and guarantees.
-const SUPPORTED: [&str; 23] = [
-    "i",
+/// Names beside those of the table's rows: parts and sums of extensions that are there, compressed forms, hints.
+const BESIDE: [&str; 12] = [
     "e",
-    "a",
-    "zaamo",
-    "zalrsc",
     "c",
     "zca",
     "zcb",
     "b",
-    "zba",
-    "zbb",
-    "zbc",
-    "zbs",
-    "zbkb",
-    "zicond",
-    "m",
+    "zaamo",
+    "zalrsc",
     "zmmul",
-    "zicsr",
-    "zifencei",
     "zicntr",
     "zihintpause",
-    "zicbom",
     "zihintntl",
+    "zicbop",
 ];
+
+/// Whether a program may use this extension.
+fn is_supported(name: &str) -> bool {
+    let mut rows = Extension::ALL.into_iter().filter_map(Extension::name);
+    BESIDE.contains(&name) || rows.any(|row| row == name)
+}
 
 fn of_image(image: &Image, program: String, wanted: Option<Platform>) -> Info {
     let mut problems = Vec::new();
@@ -209,7 +207,9 @@ fn of_image(image: &Image, program: String, wanted: Option<Platform>) -> Info {
             problems.extend(too_large(&loaded.memory));
             let found = details_of(image, &mut loaded);
             let reached: Vec<&Foreign> = found.foreign.iter().filter(|f| f.from_entry).collect();
-            if let Some(first) = reached.first() {
+            if !found.handles_traps
+                && let Some(first) = reached.first()
+            {
                 problems.push(leads_to(image, &loaded, first, reached.len()));
             }
             details = Some(found);
@@ -283,6 +283,13 @@ fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
         };
         sites.iter().map(call).collect::<Vec<_>>()
     };
+    // Start-up code that only reports a trap and ends sets `mtvec`, too.
+    let returns = scan
+        .privileged
+        .values()
+        .any(|&word| word == PrivilegedOp::Mret.word());
+    let bare = loaded.decision.platform == Platform::Bare;
+    let handles_traps = bare && returns && scan.csrs.contains_key(&MTVEC);
     let reasons = loaded.decision.reasons.iter();
     ImageInfo {
         platform: loaded.decision.platform.name(),
@@ -295,6 +302,7 @@ fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
         functions: functions.len(),
         instructions: scan.reached.len(),
         foreign: foreign.collect(),
+        handles_traps,
         syscalls: calls(&scan.ecalls, strace::name),
         semihosting: calls(&scan.semihosting, semihosting::name),
         csrs: scan.csrs.keys().copied().collect(),

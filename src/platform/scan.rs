@@ -210,7 +210,7 @@ impl Scan {
             } => {
                 // `csrrw zero, cycle, zero` is `unimp`: it is there to trap.
                 let zero = matches!(source, CsrSource::Reg(rs) if rs.is_zero());
-                if csr == CYCLE && rd.is_zero() && zero {
+                if op == CsrOp::Write && csr == CYCLE && rd.is_zero() && zero {
                     return false;
                 }
                 self.csrs.entry(csr).or_insert(pc);
@@ -281,7 +281,8 @@ const EXIT: u32 = 93;
 const EXIT_GROUP: u32 = 94;
 /// Numbers of CSRs.
 const CYCLE: u16 = 0xc00;
-const MTVEC: u16 = 0x305;
+/// Where traps go.
+pub const MTVEC: u16 = 0x305;
 const MEPC: u16 = 0x341;
 
 /// The constants that registers hold in a straight run.

@@ -38,7 +38,9 @@ const S_MODE: &str = "supervisor mode";
 const CUSTOM: &str = "custom opcode";
 
 /// Mask, bits, name, extension; the first that fits.
-const ROWS: [(u32, u32, &str, &str); 45] = [
+type Row = (u32, u32, &'static str, &'static str);
+
+const ROWS: [Row; 45] = [
     (0xf800_707f, 0x2800_202f, "amocas.w", "Zacas extension"),
     (0x0000_707f, 0x0000_302f, "a 64-bit atomic", RV64),
     (0x0000_707f, 0x0000_002f, "a byte atomic", "Zabha extension"),
@@ -92,7 +94,7 @@ const ROWS: [(u32, u32, &str, &str); 45] = [
 ];
 
 /// The same for the 16 bits of compressed instructions.
-const COMPRESSED: [(u16, u16, &str, &str); 40] = [
+const COMPRESSED: [Row; 40] = [
     (0xe003, 0x0000, "c.addi4spn", C),
     (0xe003, 0x2000, "c.fld", C_D),
     (0xe003, 0x4000, "c.lw", C),
@@ -144,24 +146,20 @@ const COMPRESSED: [(u16, u16, &str, &str); 40] = [
 /// the lower half counts.
 #[must_use]
 pub fn foreign(word: u32) -> Option<Foreign> {
-    let half = (word & 0xffff) as u16;
-    if word & 3 != 3 {
-        // All zeros are defined to be illegal.
-        let row = COMPRESSED
-            .iter()
-            .find(|row| half != 0 && half & row.0 == row.1)?;
-        return Some(Foreign {
-            name: row.2.into(),
-            extension: row.3,
-        });
+    let (rows, word): (&[Row], u32) = match word & 3 {
+        3 => (&ROWS, word),
+        _ => (&COMPRESSED, word & 0xffff),
+    };
+    // All zeros are defined to be illegal.
+    if word == 0 {
+        return None;
     }
-    if let Some(row) = ROWS.iter().find(|row| word & row.0 == row.1) {
-        return Some(Foreign {
-            name: row.2.into(),
-            extension: row.3,
-        });
-    }
-    floating(word)
+    let row = rows.iter().find(|row| word & row.0 == row.1);
+    let known = row.map(|row| Foreign {
+        name: row.2.into(),
+        extension: row.3,
+    });
+    known.or_else(|| floating(word))
 }
 
 /// Arithmetic of floating point: the format is in bits 26 and 25.
