@@ -1,6 +1,7 @@
 //! The lines of a trace.
 
 use super::{Kind, MemoryAccess, Step};
+use crate::cpu::Privilege;
 use crate::elf::Image;
 use crate::report::names::symbol_offset;
 use crate::rv32::{Insn, Reg};
@@ -104,10 +105,14 @@ pub(super) fn json(kind: Kind, step: &Step, image: &Image) -> Option<String> {
     Some(Value::Object(object).to_string())
 }
 
-/// A line of Spike's commit log (`--log-commits`), as of version 1.1: privilege 3, since there are no others here.
+/// A line of Spike's commit log (`--log-commits`), as of version 1.1.
 pub(super) fn spike(step: &Step) -> String {
     let digits = step.fetched.digits();
-    let mut line = format!("core   0: 3 {:#010x} (0x{digits})", step.pc);
+    let privilege = match step.privilege {
+        Privilege::User => 0,
+        Privilege::Machine => 3,
+    };
+    let mut line = format!("core   0: {privilege} {:#010x} (0x{digits})", step.pc);
     let result = step.written.filter(|_| step.insn != Insn::Ecall);
     if let Some((reg, value)) = result {
         line += &format!(" x{:<2} {value:#010x}", reg.index());
@@ -138,6 +143,7 @@ mod tests {
                 insn: decode(word),
             },
             insn: decode(word).unwrap(),
+            privilege: Privilege::Machine,
             access,
             written,
             next: 0x8000_0004,

@@ -5,8 +5,9 @@
 
 mod format;
 
+use crate::cpu::Privilege;
 use crate::machine::{Observer, View};
-use crate::rv32::{Fetched, Insn, Reg};
+use crate::rv32::{AtomicOp, Fetched, Insn, Reg};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -85,6 +86,8 @@ struct Step {
     /// As it stands in memory.
     fetched: Fetched,
     insn: Insn,
+    /// What it was executed in.
+    privilege: Privilege,
     access: Option<MemoryAccess>,
     /// The register that it wrote, and its value.
     written: Option<(Reg, u32)>,
@@ -100,7 +103,7 @@ pub struct Tracer {
     lines: u64,
     on: bool,
     jumped: bool,
-    pending: Option<(Fetched, Insn, Option<MemoryAccess>)>,
+    pending: Option<(Fetched, Insn, Privilege, Option<MemoryAccess>)>,
     error: Option<io::Error>,
 }
 
@@ -170,6 +173,21 @@ impl Tracer {
     }
 }
 
+/// What an atomic operation stores, or what `lr.w` loads; a conditional store that will fail is no access.
+fn atomic_access(op: AtomicOp, addr: u32, register: u32, view: &View<'_>) -> Option<MemoryAccess> {
+    if op == AtomicOp::StoreConditional && view.cpu.reservation != Some(addr) {
+        return None;
+    }
+    let mut old = [0; 4];
+    view.memory.peek(addr, &mut old).ok()?;
+    Some(MemoryAccess {
+        store: op != AtomicOp::LoadReserved,
+        addr,
+        width: 4,
+        value: op.eval(u32::from_le_bytes(old), register),
+    })
+}
+
 impl Observer for Tracer {
     fn before(&mut self, view: &View<'_>) {
         self.pending = None;
@@ -212,13 +230,16 @@ impl Observer for Tracer {
                 width: op.width(),
                 value: cpu.get(rs2) & (u32::MAX >> (32 - 8 * op.width())),
             }),
+            Insn::Atomic { op, rs1, rs2, .. } => {
+                atomic_access(op, cpu.get(rs1), cpu.get(rs2), view)
+            }
             _ => None,
         };
-        self.pending = Some((fetched, insn, access));
+        self.pending = Some((fetched, insn, cpu.mode.privilege, access));
     }
 
     fn after(&mut self, view: &View<'_>, executed: bool) {
-        let Some((fetched, insn, access)) = self.pending.take() else {
+        let Some((fetched, insn, privilege, access)) = self.pending.take() else {
             return;
         };
         if !executed {
@@ -234,6 +255,7 @@ impl Observer for Tracer {
             pc: fetched.pc,
             fetched,
             insn,
+            privilege,
             access,
             written: rd.map(|rd| (rd, view.cpu.get(rd))),
             next: view.cpu.pc,
