@@ -107,7 +107,7 @@ pub struct Jit<B> {
     start: (u64, u64, i64),
     stop: Option<Arc<AtomicBool>>,
     pause: Option<Arc<AtomicBool>>,
-    /// Whether [`Jit::unlink_everything`] was called since the last flush.
+    /// Whether all code is to be dropped before any is entered.
     unlinked: bool,
     sampling: Option<sample::Sampling>,
     /// How often something else than memory answered the access at a place.
@@ -224,6 +224,12 @@ impl<B: Backend> Jit<B> {
             if memory.take_fence_i() {
                 dead.extend(self.cache.fence(memory));
             }
+            for &index in &dead {
+                self.stats.invalidations += 1;
+                for n in self.cache.regions()[index].entries() {
+                    self.heat.forget(self.cache.entry_at(n).0);
+                }
+            }
             self.unlink(&dead)?;
         }
         Ok(())
@@ -272,16 +278,14 @@ impl<B: Backend> Jit<B> {
         if self.stops() {
             // On the way back into the middle of code, the interpreter has just left everything right.
             if let Next::Pc(pc) = next {
-                cpu.x = self.arena.state().x;
-                cpu.pc = pc;
-                self.tell_budget(cpu, budget);
+                self.tell(pc, cpu, budget);
             }
             return Ok(Err(Stop::Interrupted));
         }
         let at = match next {
             Next::Host(at) => at,
             Next::Pc(pc) if !pc.is_multiple_of(4) => {
-                cpu.pc = pc;
+                self.tell(pc, cpu, budget);
                 return Ok(Err(Stop::Trap(Trap::MisalignedJump { target: pc })));
             }
             Next::Pc(pc) if !self.heat.reach(pc) => {
@@ -290,9 +294,7 @@ impl<B: Backend> Jit<B> {
             Next::Pc(pc) => match self.entry(pc, memory) {
                 Ok(at) => at,
                 Err(error) => {
-                    cpu.x = self.arena.state().x;
-                    cpu.pc = pc;
-                    self.tell_budget(cpu, budget);
+                    self.tell(pc, cpu, budget);
                     return Err(error);
                 }
             },
@@ -341,6 +343,13 @@ impl<B: Backend> Jit<B> {
         );
         eprintln!("rvjit: bug: emitted code faulted at {exit_at:#x}, which is no known place");
         std::process::abort()
+    }
+
+    /// Brings all that the caller sees up to date; the guest is at `pc`.
+    fn tell(&mut self, pc: u32, cpu: &mut Cpu, budget: &mut Budget) {
+        cpu.x = self.arena.state().x;
+        cpu.pc = pc;
+        self.tell_budget(cpu, budget);
     }
 
     /// Brings the caller's budget and the hart's counter up to date with the state's.

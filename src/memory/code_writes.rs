@@ -33,7 +33,7 @@ impl Memory {
         self.supply.set(page, CODE, false);
     }
 
-    /// Watches these bytes, at most a page's: [`Memory::watch_hit`] tells of writes to them. Their pages cannot be
+    /// Watches these bytes, at most a page's: [`Memory::stops_here`] tells of writes to them. Their pages cannot be
     /// written by emitted code, so that no store to them goes unseen and nothing else costs more.
     pub fn set_watch(&mut self, bytes: Option<Range<u32>>) {
         for page in self.watch.take().into_iter().flat_map(pages) {
@@ -46,22 +46,23 @@ impl Memory {
         self.watch = bytes;
     }
 
-    /// Whether a watched byte was written since [`Memory::clear_watch_hit`]. Engines look at this after each store
-    /// that went through here, and stop with `Stop::Watch`.
+    /// Whether a watched byte was written, or [`Memory::stop_after_this`] called, since [`Memory::take_watch_hit`].
+    /// Engines look at this after each instruction that went through here, and stop with `Stop::Watch`.
     #[inline]
     #[must_use]
-    pub fn watch_hit(&self) -> bool {
-        self.watch_hit
+    pub fn stops_here(&self) -> bool {
+        self.watch_hit || self.stop_asked
     }
 
     /// Makes engines stop behind the instruction that they are executing, as after a write to a watched byte.
     pub fn stop_after_this(&mut self) {
-        self.watch_hit = true;
+        self.stop_asked = true;
     }
 
-    /// Makes [`Memory::watch_hit`] false.
-    pub fn clear_watch_hit(&mut self) {
-        self.watch_hit = false;
+    /// Makes [`Memory::stops_here`] false; whether a watched byte was written.
+    pub fn take_watch_hit(&mut self) -> bool {
+        self.stop_asked = false;
+        std::mem::take(&mut self.watch_hit)
     }
 
     /// The stores to protected pages since the last call.

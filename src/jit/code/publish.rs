@@ -9,7 +9,7 @@ use crate::jit::back::translate;
 use crate::jit::front::region::{Finder, Region};
 use crate::jit::ir::item::Item;
 use crate::jit::ir::state::JumpTableKind;
-use crate::memory::{CodeWrite, Memory};
+use crate::memory::Memory;
 use std::io;
 use std::time::Instant;
 
@@ -105,10 +105,11 @@ impl<B: Backend> Jit<B> {
     /// Takes the code of the instruction at `pc` away, so that it is translated anew without that one: the interpreter
     /// executes it, without a fault of the host's before.
     pub(in crate::jit) fn leave_out(&mut self, pc: u32, memory: &mut Memory) -> io::Result<()> {
-        self.workshop.finder.leave_out(pc);
-        let dead = self
-            .cache
-            .written(&[CodeWrite { addr: pc, len: 4 }], memory);
+        if !self.workshop.finder.leave_out(pc) {
+            return Ok(());
+        }
+        let dead = self.cache.drop_at(pc, memory);
+        self.fetcher.arrive();
         self.unlink(&dead)
     }
 
@@ -167,11 +168,9 @@ impl<B: Backend> Jit<B> {
     pub(in crate::jit) fn unlink(&mut self, dead: &[usize]) -> io::Result<()> {
         let mut patches: Vec<Patch> = Vec::new();
         for &index in dead {
-            self.stats.invalidations += 1;
             for n in self.cache.regions()[index].entries() {
                 let (pc, _) = self.cache.entry_at(n);
                 self.arena.clear(pc);
-                self.heat.forget(pc);
                 for link in self.cache.links_to(pc) {
                     self.backend.relink(link, None, &mut patches);
                 }

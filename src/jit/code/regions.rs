@@ -124,12 +124,6 @@ impl Cache {
         &self.regions
     }
 
-    /// Guest address and place of a region's block heads.
-    #[must_use]
-    pub fn entries(&self, region: &Translated) -> &[(u32, CodeOffset)] {
-        &self.entries[region.entries.clone()]
-    }
-
     /// Where the code of each guest instruction of a region begins.
     #[must_use]
     pub fn map(&self, region: &Translated) -> &[(u32, CodeOffset)] {
@@ -278,6 +272,26 @@ impl Cache {
         dead
     }
 
+    /// The live regions that were made from these bytes, of those on this page.
+    fn made_from(&self, page: u32, write: CodeWrite) -> Vec<usize> {
+        let regions = self
+            .pages
+            .get(&page)
+            .into_iter()
+            .flat_map(|page| &page.regions);
+        let hit = |&index: &usize| self.regions[index].live && self.touches(index, write);
+        regions.copied().filter(hit).collect()
+    }
+
+    /// Takes away the regions that were made from the word at `pc`, and returns them.
+    pub fn drop_at(&mut self, pc: u32, memory: &mut Memory) -> Vec<usize> {
+        let hit = self.made_from(pc >> PAGE_SHIFT, CodeWrite { addr: pc, len: 4 });
+        for &index in &hit {
+            self.kill(index, memory);
+        }
+        hit
+    }
+
     fn written_page(
         &mut self,
         number: u32,
@@ -285,13 +299,7 @@ impl Cache {
         memory: &mut Memory,
         dead: &mut Vec<usize>,
     ) {
-        let Some(page) = self.pages.get(&number) else {
-            return;
-        };
-        let regions = page.regions.iter().copied();
-        let hit: Vec<usize> = regions
-            .filter(|&index| self.regions[index].live && self.touches(index, write))
-            .collect();
+        let hit = self.made_from(number, write);
         if hit.is_empty()
             && let Some(page) = self.pages.get_mut(&number)
         {

@@ -182,11 +182,9 @@ const FETCHED: usize = FETCHED_BYTES as usize / 4;
 const FETCHED_BYTES: u32 = 128;
 
 impl Finder {
-    /// Leaves the instruction at `pc` to the interpreter from now on.
-    pub fn leave_out(&mut self, pc: u32) {
-        if self.outside.len() < MOST_OUTSIDE {
-            self.outside.insert(pc);
-        }
+    /// Leaves the instruction at `pc` to the interpreter from now on; false where it was before, or cannot be.
+    pub fn leave_out(&mut self, pc: u32) -> bool {
+        self.outside.len() < MOST_OUTSIDE && self.outside.insert(pc)
     }
 
     fn fetch(&mut self, pc: u32, memory: &mut Memory) -> Option<u32> {

@@ -67,7 +67,7 @@ impl<B: Backend> Jit<B> {
                 self.arena.state().budget -= 1;
                 self.tell_budget(cpu, budget);
             }
-            if memory.watch_hit() {
+            if memory.stops_here() {
                 return Ok(Err(Stop::Watch));
             }
             written |= insn.destination().map_or(RegSet::NONE, RegSet::of);
@@ -109,9 +109,7 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
-        cpu.x = self.arena.state().x;
-        cpu.pc = pc;
-        self.tell_budget(cpu, budget);
+        self.tell(pc, cpu, budget);
         while self.arena.state().budget > 0 {
             if let Err(stop) = interp::step(cpu, memory) {
                 return Ok(Err(stop));
@@ -120,7 +118,7 @@ impl<B: Backend> Jit<B> {
             self.arena.state().budget -= 1;
             self.tell_budget(cpu, budget);
             self.heed_code_writes(memory)?;
-            if memory.watch_hit() {
+            if memory.stops_here() {
                 return Ok(Err(Stop::Watch));
             }
         }

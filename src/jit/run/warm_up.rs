@@ -174,9 +174,7 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
-        cpu.x = self.arena.state().x;
-        cpu.pc = pc;
-        self.tell_budget(cpu, budget);
+        self.tell(pc, cpu, budget);
         loop {
             let mut most = LONGEST;
             if self.mode.counting {
@@ -216,7 +214,7 @@ fn run_block(cpu: &mut Cpu, memory: &mut Memory, most: u64) -> Result<(), Stop> 
     for _ in 0..most {
         let at = cpu.pc;
         let insn = interp::step_insn(cpu, memory)?;
-        if memory.watch_hit() {
+        if memory.stops_here() {
             return Err(Stop::Watch);
         }
         done = Ok(());

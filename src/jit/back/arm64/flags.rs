@@ -58,7 +58,7 @@ impl Compared {
         }
     }
 
-    /// Scratch registers change unnoticed.
+    /// A scratch register is no place of a guest value: the next comparison has another there.
     fn lasts(self) -> bool {
         ![SCRATCH, INDEX, LINK].iter().any(|x| self.has(x.w()))
     }

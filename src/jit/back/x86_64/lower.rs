@@ -255,7 +255,7 @@ impl Backend for X86_64 {
         };
         let flags = match test {
             Test::Compare(_, a, Operand::Imm(0)) => Some(a),
-            _ => self.flags(),
+            _ => None,
         };
         self.keep_in_line(start, 6);
         self.branch_to(Some(cond), target);
