@@ -25,7 +25,8 @@ pub struct Cpu {
     pub clock: HostClock,
     /// Which instructions the hart has.
     pub isa: Isa,
-    /// The word that `lr.w` reserved. A hart alone loses it only by its own conditional stores and traps.
+    /// The word that `lr.w` reserved. A hart alone loses it only by its own conditional stores, by
+    /// traps, and by system calls.
     pub reservation: Option<u32>,
     /// Bytes of the `ecall`, `ebreak` or `wfi` that an engine stopped at.
     pub stopped_at: u32,

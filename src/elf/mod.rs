@@ -100,9 +100,9 @@ pub struct Image {
     symbols: OnceLock<Symbols>,
 }
 
-/// The word through which a program asks its host.
+/// A word through which a program and its host speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tohost {
+pub struct HostWord {
     /// Its address.
     pub addr: u32,
     /// 4 bytes where the program says so, else 8.
@@ -113,14 +113,14 @@ pub struct Tohost {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpecialSymbols {
     /// Where the program asks its host (riscv-tests).
-    pub tohost: Option<Tohost>,
+    pub tohost: Option<HostWord>,
     /// Where the host answers.
-    pub fromhost: Option<u32>,
+    pub fromhost: Option<HostWord>,
     /// First word of the signature (riscv-arch-test).
     pub begin_signature: Option<u32>,
     /// End of the signature.
     pub end_signature: Option<u32>,
-    /// The initial stack pointer of a picolibc image: memory up to here must exist.
+    /// The initial stack pointer of a picolibc image.
     pub stack: Option<u32>,
     /// Where the heap begins (`_end`, else `end`).
     pub end: Option<u32>,

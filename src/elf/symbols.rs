@@ -3,7 +3,7 @@
 //! A damaged symbol table is no reason not to run a program: whatever cannot be read is left out.
 
 use super::sections::{data, headers};
-use super::{SpecialSymbols, Tohost};
+use super::{HostWord, SpecialSymbols};
 use goblin::elf::header::Header;
 use goblin::elf::section_header::{SHN_ABS, SHT_SYMTAB};
 use goblin::elf::sym::{STB_LOCAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
@@ -166,14 +166,18 @@ impl Tables {
             let means_it = symbol.global || u32::from(symbol.section) == SHN_ABS;
             let place = match name {
                 b"tohost" | b"fromhost" if !means_it || symbol.kind == STT_FUNC => continue,
-                b"tohost" => {
-                    special.tohost = Some(Tohost {
+                b"tohost" | b"fromhost" => {
+                    let word = HostWord {
                         addr: symbol.value,
                         len: if symbol.size == 4 { 4 } else { 8 },
-                    });
+                    };
+                    let place = match name {
+                        b"tohost" => &mut special.tohost,
+                        _ => &mut special.fromhost,
+                    };
+                    *place = Some(word);
                     continue;
                 }
-                b"fromhost" => &mut special.fromhost,
                 b"begin_signature" => &mut special.begin_signature,
                 b"end_signature" => &mut special.end_signature,
                 b"__stack" => &mut special.stack,

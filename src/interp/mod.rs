@@ -85,7 +85,7 @@ impl Interpreter {
             }
             let before = cpu.instret;
             let stop = (0..most).find_map(|_| match step(cpu, memory) {
-                Ok(()) if memory.watch_hit() => Some(Stop::Watch),
+                Ok(()) if memory.stops_here() => Some(Stop::Watch),
                 done => done.err(),
             });
             budget.spend(cpu.instret - before);

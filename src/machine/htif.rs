@@ -26,9 +26,11 @@ const A0: usize = 10;
 const A7: usize = 17;
 
 impl Machine {
-    /// `tohost` was written.
-    pub(super) fn tohost_written(&mut self) -> Option<Exit> {
-        self.memory.clear_watch_hit();
+    /// The engine stopped for `tohost`, or was asked to for an interrupt.
+    pub(super) fn heed_watch(&mut self) -> Option<Exit> {
+        if !self.memory.take_watch_hit() {
+            return None;
+        }
         // A store goes on behind itself.
         let store = self.cpu.pc.wrapping_sub(4);
         self.engine.answered_elsewhere(store, &mut self.memory);
@@ -80,7 +82,7 @@ impl Machine {
 
     /// An instruction was executed by itself.
     pub(super) fn after_step(&mut self) -> Option<Exit> {
-        if self.memory.watch_hit() {
+        if self.memory.stops_here() {
             return self.act_on(Stop::Watch);
         }
         if self.tohost_left > 0 {
@@ -139,9 +141,10 @@ impl Machine {
         }
         if let (Some((low, high)), Some(fromhost)) = (answer, special.fromhost) {
             let word = u64::from(high) << 32 | u64::from(low);
-            let _ = self.memory.write(fromhost, &word.to_le_bytes());
+            let bytes = &word.to_le_bytes()[..fromhost.len as usize];
+            let _ = self.memory.write(fromhost.addr, bytes);
         }
-        self.memory.clear_watch_hit();
+        self.memory.take_watch_hit();
     }
 
     /// A system call whose number and arguments are at `block`, as riscv-tests' and pk's programs make it.
@@ -163,6 +166,7 @@ impl Machine {
             Outcome::Continue => {
                 let result = i64::from(caller.x[A0].cast_signed());
                 let _ = self.memory.write(block, &result.to_le_bytes());
+                self.cpu.reservation = None;
                 self.answer_tohost(Some((1, 0)));
                 None
             }

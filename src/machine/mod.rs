@@ -23,7 +23,7 @@ use crate::cpu::Cpu;
 use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
-use crate::memory::{Access, Fault, Memory, PAGE_SIZE};
+use crate::memory::{Access, Fault, Memory, PAGE_COUNT, PAGE_SIZE};
 use crate::platform::{Decision, Platform};
 use crate::syscall::semihosting::is_semihosting_call;
 use crate::syscall::{Convention, Outcome, SyscallConfig, Syscalls};
@@ -34,8 +34,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// Where [`Machine::call`] makes a function return to: in page 0, where nothing else can be.
-const RETURN_ADDRESS: u32 = 0xff0;
+/// Where in a page without anything [`Machine::call`] makes a function return to.
+const RETURN_OFFSET: u32 = 0xff0;
 /// Pages beside the program's own that the heap leaves to the stack.
 const STACK_PAGES: u32 = 16;
 
@@ -52,8 +52,9 @@ pub struct Machine {
     decision: Decision,
     layout: Layout,
     cpu: Cpu,
-    memory: Memory,
+    /// Before `memory`, so that it is dropped first: its code has the memory's address in it.
     engine: Box<dyn Engine>,
+    memory: Memory,
     syscalls: Syscalls,
     budget: Budget,
     alarm: Option<Alarm>,
@@ -63,8 +64,8 @@ pub struct Machine {
     board: Option<board::Board>,
     /// How many instructions `tohost`'s other half is still waited for.
     tohost_left: u8,
-    /// Whether a function is called, which returns to [`RETURN_ADDRESS`].
-    calling: bool,
+    /// Where the function that is called returns to: nothing can be fetched there.
+    calling: Option<u32>,
 }
 
 impl fmt::Debug for Machine {
@@ -182,7 +183,7 @@ impl Machine {
             call_time: None,
             board,
             tohost_left: 0,
-            calling: false,
+            calling: None,
         })
     }
 
@@ -282,31 +283,36 @@ impl Machine {
         if args.len() > ARGUMENT_REGISTERS {
             return Err(CallError::TooManyArguments);
         }
+        let back = self.return_address();
         let (registers, pc) = (self.cpu.x, self.cpu.pc);
         self.cpu.x[A0..A0 + args.len()].copy_from_slice(args);
-        self.cpu.x[RA] = RETURN_ADDRESS;
+        self.cpu.x[RA] = back;
         self.cpu.x[SP] &= !15;
         if let (0, Some(gp)) = (self.cpu.x[GP], gp) {
             self.cpu.x[GP] = gp;
         }
         self.cpu.pc = function;
-        self.calling = true;
+        self.calling = Some(back);
         let exit = self.run();
-        self.calling = false;
+        self.calling = None;
         let result = self.cpu.x[A0];
         let returned = matches!(
             exit,
-            Exit::Fault(Fault {
-                addr: RETURN_ADDRESS,
-                access: Access::Execute,
-                ..
-            })
+            Exit::Fault(Fault { addr, access: Access::Execute, .. }) if addr == back
         );
         if !returned {
             return Err(CallError::Ended(exit));
         }
         (self.cpu.x, self.cpu.pc) = (registers, pc);
         Ok(result)
+    }
+
+    /// The lowest page's [`RETURN_OFFSET`] that nothing is mapped at: in page 0, where no image lies there.
+    fn return_address(&self) -> u32 {
+        (0..PAGE_COUNT)
+            .map(|page| page * PAGE_SIZE + RETURN_OFFSET)
+            .find(|&addr| self.memory.permissions(addr).is_none())
+            .unwrap_or(RETURN_OFFSET)
     }
 
     /// Does what a stop asks for. `None`: go on.
@@ -337,7 +343,7 @@ impl Machine {
                 self.after_call(outcome)
             }
             Stop::Ebreak => Some(Exit::Breakpoint),
-            Stop::Watch => self.tohost_written(),
+            Stop::Watch => self.heed_watch(),
             Stop::Wait => self.wait_for_interrupt(),
             Stop::Trap(trap) => Some(Exit::Trap(trap)),
             Stop::Fault(fault) => Some(Exit::Fault(fault)),
@@ -347,17 +353,12 @@ impl Machine {
     }
 
     fn after_call(&mut self, outcome: Outcome) -> Option<Exit> {
-        match outcome {
-            Outcome::Continue => {
-                resume(&mut self.cpu, &mut self.budget);
-                None
-            }
-            Outcome::Exit(status) => Some(Exit::Status(status)),
-            Outcome::Killed(signal) => Some(Exit::Killed(signal)),
-            Outcome::Refused(refusal) => Some(Exit::Refused(refusal)),
-            Outcome::OutputLost(errno) => Some(Exit::OutputLost(errno)),
-            Outcome::Interrupted => Some(Exit::Interrupted),
+        if outcome == Outcome::Continue {
+            // The call may have written the word.
+            self.cpu.reservation = None;
+            resume(&mut self.cpu, &mut self.budget);
         }
+        self.after_console(outcome)
     }
 
     /// The words from `begin_signature` to `end_signature`, as riscv-arch-test compares them: one a line, 8

@@ -28,25 +28,15 @@ pub(super) struct LastTrap {
     look_at: u32,
 }
 
-/// What is known of a trap that is about to be taken.
-pub(super) enum Look {
-    /// Nothing: it is to be taken.
-    Unknown,
-    /// It was taken, and the hart has gone on.
-    Passed,
-    /// It comes for ever.
-    ForEver,
-}
-
 fn alike(a: &Cpu, b: &Cpu) -> bool {
     a.pc == b.pc && a.x == b.x && a.mode == b.mode
 }
 
 impl Machine {
-    /// Looks at a trap that the program's handler is about to get.
-    pub(super) fn look_at_trap(&mut self, cause: Cause, value: u32) -> Look {
+    /// Whether a trap that the program's handler is about to get comes for ever.
+    pub(super) fn traps_forever(&mut self, cause: Cause, value: u32) -> bool {
         let Some(board) = &mut self.board else {
-            return Look::Unknown;
+            return false;
         };
         match &mut board.last_trap {
             Some(last)
@@ -54,10 +44,14 @@ impl Machine {
             {
                 last.times += 1;
                 if last.times < last.look_at {
-                    return Look::Unknown;
+                    return false;
                 }
                 last.look_at = last.look_at.saturating_mul(2);
-                self.follow(cause, value)
+                let before = (self.cpu.clone(), self.budget);
+                let for_ever = self.follow(cause, value);
+                // Only the hart was changed. What is no proof is executed as always, and seen by whoever looks on.
+                (self.cpu, self.budget) = before;
+                for_ever
             }
             last => {
                 *last = Some(LastTrap {
@@ -67,35 +61,34 @@ impl Machine {
                     times: 0,
                     look_at: SAME,
                 });
-                Look::Unknown
+                false
             }
         }
     }
 
-    /// Takes the trap and follows the hart up to the next.
-    fn follow(&mut self, cause: Cause, value: u32) -> Look {
+    /// Takes the trap and follows the hart up to the next, through what changes nothing but the hart; whether that is the
+    /// same trap of the same hart.
+    fn follow(&mut self, cause: Cause, value: u32) -> bool {
         let before = self.cpu.clone();
         self.cpu.take_exception(cause, value);
         for _ in 0..LONGEST {
             let over = self.budget == Budget::Instructions(0);
             if over || may_be_interrupted(&self.cpu) || !changes_nothing(&self.cpu, &self.memory) {
-                return Look::Passed;
+                return false;
             }
             match interp::step(&mut self.cpu, &mut self.memory) {
                 Ok(()) => self.budget.spend(1),
                 Err(stop) => {
                     let same = self.exception(stop) == Some((cause, value));
-                    return match same && alike(&before, &self.cpu) {
-                        true => Look::ForEver,
-                        false => Look::Passed,
-                    };
+                    return same && alike(&before, &self.cpu);
                 }
             }
-            if self.memory.watch_hit() {
-                return Look::Passed;
+            if self.memory.stops_here() {
+                self.memory.take_watch_hit();
+                return false;
             }
         }
-        Look::Passed
+        false
     }
 }
 

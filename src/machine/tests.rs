@@ -1,6 +1,7 @@
 //! Machines as a library's user has them, on the fixtures.
 
 use super::*;
+use crate::memory::{Permissions, Placement};
 use crate::syscall::Stream;
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ fn strict_alignment_needs_the_paged_placement() {
     let mut machine = fixture("misaligned.elf", config(None));
     assert_eq!(machine.run().status(), 135);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/misaligned.elf");
-    let refused = Machine::open(&path, config(Some(crate::memory::Placement::Window)));
+    let refused = Machine::open(&path, config(Some(Placement::Window)));
     assert!(matches!(refused, Err(MachineError::StrictAlign(_))));
 }
 
@@ -164,4 +165,59 @@ fn the_guest_finds_its_name_and_environment() {
     assert_eq!((words[0], words[3], words[5]), (2, 0, 0));
     assert_eq!([text(words[1]), text(words[2])], [&b"name"[..], b"arg"]);
     assert_eq!(text(words[4]), b"A=1");
+}
+
+/// The call may have written the word: here nobody has, but the guest cannot know.
+#[test]
+fn a_system_call_ends_a_reservation() {
+    for engine in [EngineKind::Interp, EngineKind::Auto] {
+        let mut machine = fixture(
+            "hello.elf",
+            MachineConfig {
+                engine,
+                hot: Some(0),
+                ..MachineConfig::default()
+            },
+        );
+        // lr.w t0, (sp); ecall, of no call; sc.w t1, t0, (sp); lr.w; sc.w t2, t0, (sp); ebreak
+        let words = [
+            0x1001_22af_u32,
+            0x0000_0073,
+            0x1851_232f,
+            0x1001_22af,
+            0x1851_23af,
+            0x0010_0073,
+        ];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let entry = machine.image().entry;
+        machine.memory_mut().poke(entry, &bytes).unwrap();
+        assert_eq!(machine.run(), Exit::Breakpoint);
+        assert_eq!(
+            (machine.cpu().x[6], machine.cpu().x[7]),
+            (1, 0),
+            "{engine:?}"
+        );
+    }
+}
+
+#[test]
+fn a_function_returns_to_where_nothing_is() {
+    let mut machine = fixture(
+        "fib.elf",
+        MachineConfig {
+            // Identity has no page at address 0.
+            placement: Some(Placement::Paged),
+            ..MachineConfig::default()
+        },
+    );
+    assert_eq!(machine.return_address(), RETURN_OFFSET);
+    for page in 0..3 {
+        let all = Permissions::RWX;
+        machine
+            .memory
+            .map(page * PAGE_SIZE, PAGE_SIZE.into(), all)
+            .unwrap();
+    }
+    assert_eq!(machine.return_address(), 3 * PAGE_SIZE + RETURN_OFFSET);
+    assert_eq!(machine.call("fib", &[10]), Ok(55));
 }

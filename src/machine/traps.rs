@@ -4,9 +4,8 @@
 //! interrupt is due; otherwise the timer makes the engine stop. What lets an interrupt in (a CSR, `mret`, a device) ends
 //! the slice, too.
 
-use super::stuck::Look;
 use super::timer::Timer;
-use super::{Exit, Machine, RETURN_ADDRESS};
+use super::{Exit, Machine};
 use crate::cpu::privileged::TIMER;
 use crate::cpu::{Cause, Privilege};
 use crate::engine::{Budget, Stop, Trap, resume};
@@ -110,11 +109,10 @@ impl Machine {
             return None;
         }
         let (cause, value) = self.exception(stop)?;
-        match self.look_at_trap(cause, value) {
-            Look::Unknown => self.cpu.take_exception(cause, value),
-            Look::Passed => {}
-            Look::ForEver => return Some(Some(Exit::TrapsForever { cause, value })),
+        if self.traps_forever(cause, value) {
+            return Some(Some(Exit::TrapsForever { cause, value }));
         }
+        self.cpu.take_exception(cause, value);
         Some(None)
     }
 
@@ -132,7 +130,7 @@ impl Machine {
                     // That is between rvjit and its host.
                     (FaultKind::OutOfPages, _) => return None,
                     // Where a called function returns to.
-                    (_, Access::Execute) if self.calling && addr == RETURN_ADDRESS => return None,
+                    (_, Access::Execute) if self.calling == Some(addr) => return None,
                     (_, Access::Execute) => Cause::FetchFault,
                     (FaultKind::Misaligned, Access::Read) => Cause::MisalignedLoad,
                     (FaultKind::Misaligned, Access::Write) => Cause::MisalignedStore,

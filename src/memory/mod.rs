@@ -39,6 +39,7 @@ pub struct Memory {
     fence_i: bool,
     watch: Option<Range<u32>>,
     watch_hit: bool,
+    stop_asked: bool,
 }
 
 impl Memory {
@@ -54,6 +55,7 @@ impl Memory {
             fence_i: false,
             watch: None,
             watch_hit: false,
+            stop_asked: false,
         })
     }
 

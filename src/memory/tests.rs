@@ -85,10 +85,10 @@ fn stores_beside_the_watched_word_leave_nothing_behind() {
         memory.set_watch(Some(PAGE + 8..PAGE + 12));
         for addr in [PAGE, PAGE + 4, PAGE + 12, PAGE + 0xffc] {
             memory.store(addr, 1_u32).unwrap();
-            assert!(!memory.watch_hit() && !memory.has_code_writes());
+            assert!(!memory.stops_here() && !memory.has_code_writes());
         }
         memory.store(PAGE + 11, 1_u8).unwrap();
-        assert!(memory.watch_hit() && !memory.has_code_writes());
+        assert!(memory.stops_here() && !memory.has_code_writes());
         // Code on the same page, there before and after.
         memory.protect_code(PAGE / PAGE_SIZE);
         memory.set_watch(None);
@@ -98,7 +98,7 @@ fn stores_beside_the_watched_word_leave_nothing_behind() {
         memory.set_watch(Some(PAGE + 8..PAGE + 12));
         memory.unprotect_code(PAGE / PAGE_SIZE);
         memory.store(PAGE + 8, 1_u32).unwrap();
-        assert!(memory.watch_hit() && !memory.has_code_writes());
+        assert!(memory.stops_here() && !memory.has_code_writes());
     }
 }
 
