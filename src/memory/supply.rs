@@ -85,15 +85,12 @@ impl Supply {
         let mut page = first;
         while page < first + pages {
             let fresh = self.table.flags(page) & MAPPED == 0;
-            let run = (page..first + pages)
-                .take_while(|&p| (self.table.flags(p) & MAPPED == 0) == fresh)
-                .count();
-            let run = u32::try_from(run).unwrap_or(PAGE_COUNT);
+            let run = self.table.alike(page, first + pages, MAPPED);
             if fresh {
                 self.map_fresh(page, run, permissions)?;
             } else {
                 self.table
-                    .change(page, run, |_, flags| flags | permissions.bits())?;
+                    .change(page, run, |flags| flags | permissions.bits())?;
             }
             page += run;
         }
@@ -112,7 +109,7 @@ impl Supply {
         }
         let resident = if self.eager { RESIDENT } else { 0 };
         self.table
-            .change(first, pages, |_, _| permissions.bits() | resident)?;
+            .change(first, pages, |_| permissions.bits() | resident)?;
         if self.eager {
             self.resident += pages;
         }
@@ -126,7 +123,7 @@ impl Supply {
         let lost = count((first..end).filter(|&page| self.is_resident(page)));
         let begin = self.pieces_from(first, pages);
         let cut = u32::from(self.is_resident(end - 1) && self.is_resident(end));
-        self.table.change(first, pages, |_, _| 0)?;
+        self.table.change(first, pages, |_| 0)?;
         self.resident -= lost;
         self.pieces = (self.pieces + cut).saturating_sub(begin);
         // Extents stay disjoint: what was taken away leaves them.
@@ -211,8 +208,7 @@ impl Supply {
         let all = holes.len() <= most;
         holes.truncate(most);
         let done = holes.into_iter().try_for_each(|(first, pages)| {
-            self.table
-                .change(first, pages, |_, flags| flags & !RESIDENT)?;
+            self.table.change(first, pages, |flags| flags & !RESIDENT)?;
             self.resident -= pages;
             Ok(())
         });
@@ -288,7 +284,7 @@ impl Supply {
     fn hand_out(&mut self, first: u32, pages: u32) -> Result<(), FaultKind> {
         // The host can refuse only when it is out of mappings or memory.
         self.table
-            .change(first, pages, |_, flags| flags | RESIDENT)
+            .change(first, pages, |flags| flags | RESIDENT)
             .map_err(|_| FaultKind::OutOfPages)?;
         self.resident += pages;
         self.exact &= pages == 1;
@@ -324,7 +320,7 @@ impl Supply {
         let new = |flags| if on { flags | flag } else { flags & !flag };
         let old = self.table.flags(page);
         if new(old) != old && old & MAPPED != 0 {
-            let changed = self.table.change(page, 1, |_, flags| new(flags));
+            let changed = self.table.change(page, 1, new);
             // Nothing can be done without; going on would run stale code.
             assert!(
                 changed.is_ok(),

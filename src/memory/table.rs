@@ -181,17 +181,36 @@ impl Table {
         self.flags[page as usize]
     }
 
-    /// Gives a run of pages the flags that `new` makes of page and flags.
+    /// How many pages from `first` on, and before `end`, have the same flags as it has, of those in `mask`. Runs are
+    /// long, a machine's RAM has 2^15 pages: eight are looked at at a time.
+    pub(super) fn alike(&self, first: u32, end: u32, mask: u8) -> u32 {
+        let run = &self.flags[first as usize..end as usize];
+        let Some(&flags) = run.first() else {
+            return 0;
+        };
+        let same = |&other: &u8| other & mask == flags & mask;
+        let all = |mask: u8| u64::from_ne_bytes([mask; 8]);
+        let (chunks, _) = run.as_chunks::<8>();
+        let equal = |chunk: &&[u8; 8]| u64::from_ne_bytes(**chunk) & all(mask) == all(flags & mask);
+        let sure = 8 * chunks.iter().take_while(equal).count();
+        count(sure + run[sure..].iter().take_while(|f| same(f)).count())
+    }
+
+    /// Gives a run of pages the flags that `new` makes of theirs.
     pub(super) fn change(
         &mut self,
         first: u32,
         pages: u32,
-        new: impl Fn(u32, u8) -> u8,
+        new: impl Fn(u8) -> u8,
     ) -> Result<(), MemoryError> {
+        if self.is_window() && self.alike(first, first + pages, u8::MAX) == pages {
+            let old = self.flags[first as usize];
+            return self.change_alike(first, pages, old, new(old));
+        }
         let run = first as usize..(first + pages) as usize;
         let old = self.flags[run.clone()].to_vec();
-        for (page, flags) in (first..).zip(&mut self.flags[run.clone()]) {
-            *flags = new(page, *flags);
+        for flags in &mut self.flags[run.clone()] {
+            *flags = new(*flags);
             debug_assert!(*flags & RESIDENT == 0 || *flags & MAPPED != 0);
         }
         let done = self
@@ -203,6 +222,33 @@ impl Table {
             // What was granted before the refusal is taken back as far as the host lets us.
             let _ = self.supply(first, &refused);
             let _ = self.apply(first, pages, &[]);
+        }
+        done
+    }
+
+    /// [`Table::change`] in a window, for pages that all have the flags `old`.
+    fn change_alike(
+        &mut self,
+        first: u32,
+        pages: u32,
+        old: u8,
+        new: u8,
+    ) -> Result<(), MemoryError> {
+        debug_assert!(new & RESIDENT == 0 || new & MAPPED != 0);
+        let run = first as usize..(first + pages) as usize;
+        self.flags[run.clone()].fill(new);
+        let discarded = match old & RESIDENT != 0 && new & RESIDENT == 0 {
+            true => self.discard_window(first, pages),
+            false => Ok(()),
+        };
+        let done = discarded.and_then(|()| match allowed(old) == allowed(new) {
+            true => Ok(()),
+            false => self.protect_window(first, pages, allowed(new)),
+        });
+        if done.is_err() {
+            self.flags[run].fill(old);
+            // What was granted before the refusal is taken back as far as the host lets us.
+            let _ = self.protect_window(first, pages, allowed(old));
         }
         done
     }
@@ -292,15 +338,6 @@ impl Table {
     /// Makes what emitted code can reach follow from the flags of a run of pages. What it could reach before follows
     /// from the flags `old`, where they are given.
     fn apply(&mut self, first: u32, pages: u32, old: &[u8]) -> Result<(), MemoryError> {
-        let allowed = |flags: u8| {
-            if flags & RESIDENT == 0 {
-                Protection::None
-            } else if flags & WRITE != 0 && flags & (CODE | WATCHED) == 0 {
-                Protection::ReadWrite
-            } else {
-                Protection::Read
-            }
-        };
         let end = first + pages;
         match &mut self.backing {
             Backing::Paged { read, write, .. } => {
@@ -447,6 +484,17 @@ impl Table {
         // SAFETY: `page_ptr` gives the start of 4 KiB of ours, writable now, and the range is inside; `bytes` is
         // Rust memory, so the two do not overlap. Guest memory is never borrowed as a Rust reference.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+}
+
+/// What emitted code may do with a page that has these flags.
+fn allowed(flags: u8) -> Protection {
+    if flags & RESIDENT == 0 {
+        Protection::None
+    } else if flags & WRITE != 0 && flags & (CODE | WATCHED) == 0 {
+        Protection::ReadWrite
+    } else {
+        Protection::Read
     }
 }
 
