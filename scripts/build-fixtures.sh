@@ -68,6 +68,18 @@ elf sp1_precompile -DPRECOMPILE=0x0001010a src/sp1.S -Wl,-Ttext-segment=0x002010
 elf risc0 src/risc0.S -Wl,-Ttext-segment=0x00201000
 elf risc0_precompile -DPRECOMPILE=6 src/risc0.S -Wl,-Ttext-segment=0x00201000
 elf tohost_fail -DFAILURE=3 src/tohost.S -Wl,-Ttext-segment=0x80000000
+for wild in '' -DWILD; do
+    elf "bare_ram${wild:+_wild}" -march=rv32im_zifencei $wild src/bare_ram.S -s -Wl,-N \
+        -Wl,-Ttext-segment=0x80400000
+done
+elf bare_rom src/bare_rom.S -s -T src/bare_rom.ld
+elf low src/low.S -s -Wl,-N -Wl,-Ttext=0
+elf heapinfo src/heapinfo.S -s -Wl,-Ttext-segment=0x80000000
+elf noflags src/noflags.S -s -T src/noflags.ld
+elf tohost_abs src/tohost_abs.S -T src/tohost_abs.ld
+hosted tohost_local
+elf rvc_flag src/rvc_flag.S
+elf hello_stripped -O2 src/start.S src/rt.c src/hello.c -s -lgcc
 
 # Programs on a bare machine, with trap handlers.
 for name in modes traps timer emulate tasks code; do
@@ -107,7 +119,8 @@ fi
 need qemu-riscv32 qemu-user
 differs=" unknown_syscall exhaust topmem fault_jump_misaligned fault_illegal_compressed semi semi_exit \
 tohost_pass tohost_fail htif htif_upper finisher_pass finisher_fail finisher_reset machine_modes \
-machine_traps machine_timer machine_emulate machine_tasks machine_code "
+machine_traps machine_timer machine_emulate machine_tasks machine_code \
+bare_ram bare_ram_wild bare_rom low heapinfo noflags tohost_abs "
 while IFS='|' read -r name args status _; do
     name=${name//[[:space:]]/}
     case $name in '' | '#'*) continue ;; esac

@@ -38,6 +38,8 @@ use std::time::Instant;
 const RETURN_OFFSET: u32 = 0xff0;
 /// Pages beside the program's own that the heap leaves to the stack.
 const STACK_PAGES: u32 = 16;
+/// Bytes of zeros that sp points to where there are no arguments: whoever looks for some there finds none.
+const NO_ARGUMENTS: u32 = 64;
 
 const RA: usize = 1;
 const SP: usize = 2;
@@ -121,7 +123,10 @@ impl Machine {
         let bare = decision.platform == Platform::Bare;
         let mut memory = config::make_memory(&config, plan.lowest_address(&image))?;
         let layout = load(&image, &mut memory, &plan)?;
-        let sp = initial_stack(&mut memory, &layout, image.entry, &config.args, &config.env)?;
+        let sp = match decision.gives_arguments() {
+            true => initial_stack(&mut memory, &layout, image.entry, &config.args, &config.env)?,
+            false => layout.stack.end - NO_ARGUMENTS,
+        };
         let mut cpu = Cpu {
             pc: image.entry,
             ..Cpu::default()

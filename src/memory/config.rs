@@ -1,6 +1,6 @@
 //! [`MemoryConfig`]: what memory is made from, and why that may be refused.
 
-use super::PAGE_SIZE;
+use super::{IDENTITY_LOWEST, PAGE_SIZE};
 use std::fmt;
 use std::io;
 
@@ -71,7 +71,9 @@ pub enum MemoryError {
         /// The most there can be.
         most: u32,
     },
-    /// The range is empty, wraps, touches page 0, or lies where the placement cannot map.
+    /// This address is below what the identity placement can map.
+    BelowIdentity(u32),
+    /// The range is empty or wraps.
     BadRange {
         /// First address.
         start: u32,
@@ -96,6 +98,10 @@ impl fmt::Display for MemoryError {
             MemoryError::TooManyPages { pages, most } => {
                 write!(f, "{pages} memory pages asked for, at most {most} possible")
             }
+            MemoryError::BelowIdentity(start) => write!(
+                f,
+                "the identity placement has no memory below {IDENTITY_LOWEST:#010x}, and the program has some at {start:#010x}; use --placement window"
+            ),
             MemoryError::BadRange { start, len } => {
                 write!(f, "cannot map {len:#x} bytes at {start:#010x}")
             }

@@ -77,10 +77,7 @@ impl Supply {
         permissions: Permissions,
     ) -> Result<(), MemoryError> {
         if self.table.placement() == Placement::Identity && first < IDENTITY_LOWEST / PAGE_SIZE {
-            return Err(MemoryError::BadRange {
-                start: first * PAGE_SIZE,
-                len: u64::from(pages) * u64::from(PAGE_SIZE),
-            });
+            return Err(MemoryError::BelowIdentity(first * PAGE_SIZE));
         }
         let mut page = first;
         while page < first + pages {

@@ -117,8 +117,7 @@ pub(super) fn decide(image: &Image) -> Decision {
                 reasons: vec![reason],
             };
         }
-        Some(Reason::ReadsArguments(_)) | None => {}
-        Some(reason) => reasons.push(reason),
+        found => reasons.extend(found),
     }
     let certain = |reason: &Reason| !matches!(reason, Reason::SetsStack(_));
     if !reasons.iter().any(certain) {

@@ -68,6 +68,15 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
 }
 
+impl Decision {
+    /// Whether the program gets its arguments where sp points. A machine's RAM holds nothing at first but the program.
+    #[must_use]
+    pub fn gives_arguments(&self) -> bool {
+        let reads = |reason: &Reason| matches!(reason, Reason::ReadsArguments(_));
+        !self.platform.is_flat() || self.reasons.iter().any(reads)
+    }
+}
+
 /// Why a program cannot have the platform that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlatformError {
