@@ -67,10 +67,15 @@ fn ram_can_be_placed() {
             0,
             "",
         ),
-        (&["--ram", "0..0x100000000"], "bare_ram_wild.elf", 0, ""),
+        (
+            &["--ram", "0x80000000..0x100000000"],
+            "bare_ram_wild.elf",
+            0,
+            "",
+        ),
         // RAM counts as it is touched, and not more than is allowed of it.
         (
-            &["--ram", "0..0x100000000", "--memory", "64K"],
+            &["--ram", "0x80000000..0x100000000", "--memory", "64K"],
             "bare_ram.elf",
             0,
             "",
@@ -131,6 +136,28 @@ fn what_cannot_be_is_refused_in_one_line() {
             125,
             "overlap",
         ),
+        (
+            &["--ram", "0..0x8000000"],
+            "low.elf",
+            125,
+            "where the CLINT would be",
+        ),
+        (
+            &["--ram", "0x10000000..0x10001000"],
+            "low.elf",
+            125,
+            "where the UART would be",
+        ),
+        (
+            &["--uart", "0x80400100"],
+            "bare_ram.elf",
+            125,
+            "where the UART would be",
+        ),
+        (&["--uart", "0x100000"], "bare_ram.elf", 125, "overlap"),
+        (&["--uart", "none"], "hello.elf", 125, "--platform bare"),
+        // Nobody asked for RAM there.
+        (&["--uart", "0x84000000"], "low.elf", 0, ""),
     ]);
     for options in [
         ["--ram", "0x80000000"],

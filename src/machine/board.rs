@@ -9,7 +9,7 @@ use super::uart::{self, Uart, Written};
 use super::{Exit, Machine};
 use crate::cpu::privileged::Counter;
 use crate::engine::resume;
-use crate::memory::{Access, Fault, FaultKind};
+use crate::memory::{Access, Fault, FaultKind, PAGE_SIZE};
 use crate::rv32::{Insn, LoadOp, Reg, StoreOp};
 use crate::syscall::Outcome;
 use std::fmt;
@@ -19,6 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 /// Where the CLINT is (SiFive, "Core-Local Interruptor").
 const CLINT: u32 = 0x0200_0000;
+const CLINT_NAME: &str = "CLINT";
 const CLINT_SIZE: u32 = 0x1_0000;
 const MSIP: u32 = 0;
 const MTIMECMP: u32 = 0x4000;
@@ -27,6 +28,7 @@ const MTIME: u32 = 0xbff8;
 pub const UART: u32 = 0x1000_0000;
 /// Where `virt` boards have the test finisher (SiFive test device).
 pub const FINISHER: u32 = 0x0010_0000;
+const FINISHER_NAME: &str = "finisher";
 const FINISHER_SIZE: u32 = 0x1000;
 const FINISHER_FAIL: u32 = 0x3333;
 const FINISHER_PASS: u32 = 0x5555;
@@ -88,30 +90,69 @@ impl Devices {
             Some((name, start..start + u64::from(size)))
         };
         [
-            place("CLINT", Some(CLINT), CLINT_SIZE),
+            place(CLINT_NAME, Some(CLINT), CLINT_SIZE),
             place("UART", self.uart, uart::SIZE),
-            place("finisher", self.finisher, FINISHER_SIZE),
+            place(FINISHER_NAME, self.finisher, FINISHER_SIZE),
         ]
         .into_iter()
         .flatten()
     }
 
-    /// Looks whether what somebody chose goes together with the RAM there is. Where nobody chose anything, a program that
-    /// lies in the place of a device wins.
+    /// Those that can be moved out of the way of a program.
+    pub(super) fn check_program(self, program: &[Range<u64>]) -> Result<(), BoardError> {
+        self.meets(program, |name| name != CLINT_NAME)
+    }
+
+    /// Looks whether what somebody chose goes together with the RAM that is asked for.
     pub(super) fn check(self, ram: &[Range<u64>]) -> Result<(), BoardError> {
-        let meets = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
+        self.meets(ram, |_| true)
+    }
+
+    fn meets(self, memory: &[Range<u64>], counts: impl Fn(&str) -> bool) -> Result<(), BoardError> {
         let start = |range: &Range<u64>| u32::try_from(range.start).unwrap_or(u32::MAX);
         let places: Vec<_> = self.places().collect();
         for (n, (name, place)) in places.iter().enumerate() {
-            if let Some((_, other)) = places[..n].iter().find(|(_, other)| meets(place, other)) {
+            if let Some((_, other)) = places[..n].iter().find(|(_, other)| meet(place, other)) {
                 return Err(BoardError::DevicesOverlap(start(other), start(place)));
             }
-            if ram.iter().any(|range| meets(range, place)) {
+            if counts(name) && memory.iter().any(|range| meet(range, place)) {
                 return Err(BoardError::RamOverDevice(name, start(place)));
             }
         }
         Ok(())
     }
+
+    /// Takes the pages of devices out of RAM that nobody asked for. Where the program itself lies in the place of a
+    /// device, the program wins. So does RAM against a finisher that nobody asked for either: it is 1 MiB from 0, where
+    /// the heap or the stack of a program that is linked low may well be.
+    pub(super) fn leave_room(
+        self,
+        ram: &mut Vec<Range<u64>>,
+        program: &[Range<u64>],
+        are_chosen: bool,
+    ) {
+        let page = u64::from(PAGE_SIZE);
+        for (name, place) in self.places() {
+            if name == FINISHER_NAME && !are_chosen {
+                continue;
+            }
+            let place = place.start / page * page..place.end.next_multiple_of(page);
+            if program.iter().any(|range| meet(range, &place)) {
+                continue;
+            }
+            let cut = |range: Range<u64>| {
+                let below = range.start..range.end.min(place.start);
+                let above = range.start.max(place.end)..range.end;
+                [below, above].into_iter().filter(|part| !part.is_empty())
+            };
+            *ram = std::mem::take(ram).into_iter().flat_map(cut).collect();
+        }
+    }
+}
+
+/// Whether two ranges have an address in common.
+fn meet(a: &Range<u64>, b: &Range<u64>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// The state of the board.

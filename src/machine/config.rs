@@ -1,7 +1,7 @@
 //! What a machine is made with, and the choices that are left to us: engine and placement.
 
 use super::board::{BoardError, Devices};
-use crate::elf::{ElfError, Image, LoadError, Plan};
+use crate::elf::{ElfError, Image, LoadError, Plan, Segment};
 use crate::engine::Engine;
 use crate::exit_status;
 use crate::interp::Interpreter;
@@ -331,11 +331,19 @@ pub(super) fn platform(
     image: &Image,
 ) -> Result<(Decision, Plan), MachineError> {
     let decision = decide(image, config.platform)?;
-    let plan = plan(image, decision.platform, &config.ram, config.stack_size)?;
-    let bare = decision.platform == Platform::Bare;
-    let ram = plan.ram.as_deref().unwrap_or_default();
-    if bare && (config.devices_are_chosen || !config.ram.is_empty()) {
-        config.devices.check(ram)?;
+    let mut plan = plan(image, decision.platform, &config.ram, config.stack_size)?;
+    if decision.platform == Platform::Bare {
+        let own = |s: &Segment| u64::from(s.vaddr)..s.end();
+        let copies = image.segments.iter().filter_map(Segment::copy);
+        let program: Vec<_> = image.segments.iter().map(own).chain(copies).collect();
+        if config.devices_are_chosen {
+            config.devices.check_program(&program)?;
+        }
+        config.devices.check(&config.ram)?;
+        if let Some(ram) = plan.ram.as_mut().filter(|_| config.ram.is_empty()) {
+            let are_chosen = config.devices_are_chosen;
+            config.devices.leave_room(ram, &program, are_chosen);
+        }
     } else if config.devices_are_chosen {
         return Err(BoardError::NotBare.into());
     }
