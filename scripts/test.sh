@@ -94,6 +94,17 @@ mac_check() {
     fi
 }
 
+musl_check() {
+    local triple
+    for triple in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
+        if need_rust_target "$triple"; then
+            cargo check --locked --target "$triple"
+        else
+            say "SKIPPED: there is no rust target $triple to be had here"
+        fi
+    done
+}
+
 # rvjit as cargo's runner: what `cargo run` of a Rust guest prints is what it prints under check-guests.sh.
 cargo_runner() {
     (
@@ -111,6 +122,7 @@ step clippy cargo clippy --locked --all-targets -- -D warnings
 step tests "${limit[@]}" cargo test --locked --no-fail-fast
 step encodings scripts/check-encodings.sh
 step macos mac_check
+step musl musl_check
 if [ "$(uname -m)" != aarch64 ]; then
     step arm64-tests arm64_tests
 fi

@@ -245,6 +245,11 @@ pub(super) unsafe fn sampled(context: *mut libc::c_void) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub struct Thread(libc::pthread_t);
 
+// SAFETY: it only names a thread, also where the name is a pointer (musl): any thread may compare it and signal it.
+unsafe impl Send for Thread {}
+// SAFETY: as above; nothing is ever changed through it.
+unsafe impl Sync for Thread {}
+
 impl Thread {
     /// This thread.
     #[must_use]
