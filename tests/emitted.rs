@@ -13,6 +13,8 @@
     reason = "how programs are to be executed is of no interest where their code is read"
 )]
 mod comparison_programs;
+#[path = "emitted/extensions.rs"]
+mod extensions;
 #[path = "emitted/flags.rs"]
 mod flags;
 #[path = "emitted/idioms.rs"]

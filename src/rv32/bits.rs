@@ -72,6 +72,12 @@ impl BitOp {
         BitOp::Bset,
     ];
 
+    /// Whether this is one of Zbc, whose products no host has among its basic instructions.
+    #[must_use]
+    pub const fn is_carryless_product(self) -> bool {
+        matches!(self, BitOp::Clmul | BitOp::Clmulr | BitOp::Clmulh)
+    }
+
     /// The result for operands `a` (rs1) and `b` (rs2 or the immediate). Rotations and single bits use the low five
     /// bits of `b`.
     #[must_use]

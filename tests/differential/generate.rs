@@ -291,7 +291,7 @@ impl Generator<'_> {
     pub(crate) fn one(&mut self) {
         match self.random.below(23) {
             0..=5 => self.simple(),
-            22 => self.extended(),
+            22 => self.atomic(),
             6 | 7 => self.load(),
             8 | 9 => self.store(),
             10 | 11 => self.branch(),
@@ -304,7 +304,8 @@ impl Generator<'_> {
 
     pub(crate) fn simple(&mut self) {
         let (rd, rs1, rs2) = (self.destination(), self.any(), self.any());
-        match self.random.below(10) {
+        match self.random.below(12) {
+            10 | 11 => self.bits(rd, rs1, rs2),
             0 => {
                 let imm = self.random.next() as u32 & 0xffff_f000;
                 self.push(Insn::Lui { rd, imm });
@@ -338,12 +339,14 @@ impl Generator<'_> {
         }
     }
 
-    /// Bit manipulation and atomic instructions, which no engine joins with others. Addresses are often misaligned.
-    fn extended(&mut self) {
-        let (rd, rs1, rs2) = (self.destination(), self.any(), self.any());
-        let insn = match self.random.below(6) {
+    /// Bit manipulation; a carry-less product, which engines leave to the interpreter, is rare.
+    fn bits(&mut self, rd: Reg, rs1: Reg, rs2: Reg) {
+        let insn = match self.random.below(4) {
             0 | 1 => {
-                let op = self.random.pick(&BitOp::ALL);
+                let mut op = self.random.pick(&BitOp::ALL);
+                if op.is_carryless_product() {
+                    op = self.random.pick(&BitOp::ALL);
+                }
                 Insn::Bits { op, rd, rs1, rs2 }
             }
             2 => {
@@ -351,27 +354,30 @@ impl Generator<'_> {
                 let shamt = self.random.below(32) as u8;
                 Insn::BitsImm { op, rd, rs1, shamt }
             }
-            3 => {
+            _ => {
                 let op = self.random.pick(&UnaryOp::ALL);
                 Insn::Unary { op, rd, rs1 }
             }
-            _ => {
-                let rs1 = self.base();
-                let op = self.random.pick(&AtomicOp::ALL);
-                let rs2 = match op {
-                    AtomicOp::LoadReserved => Reg::ZERO,
-                    _ => rs2,
-                };
-                Insn::Atomic {
-                    op,
-                    rd,
-                    rs1,
-                    rs2,
-                    ordering: self.random.below(4) as u8,
-                }
-            }
         };
         self.push(insn);
+    }
+
+    /// An atomic instruction. Addresses are often misaligned.
+    fn atomic(&mut self) {
+        let (rd, rs1, rs2) = (self.destination(), self.base(), self.any());
+        let op = self.random.pick(&AtomicOp::ALL);
+        let rs2 = match op {
+            AtomicOp::LoadReserved => Reg::ZERO,
+            _ => rs2,
+        };
+        let ordering = self.random.below(4) as u8;
+        self.push(Insn::Atomic {
+            op,
+            rd,
+            rs1,
+            rs2,
+            ordering,
+        });
     }
 
     fn base(&mut self) -> Reg {

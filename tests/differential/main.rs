@@ -18,6 +18,7 @@ mod compares;
 mod comparison_programs;
 mod comparisons;
 mod edges;
+mod extensions;
 mod generate;
 mod joined;
 mod kicks;

@@ -2,7 +2,7 @@
 //!
 //! A register named as a temporary in a title is overwritten at the end of its sequence, so that it is dead.
 
-use crate::idioms;
+use crate::{extensions, idioms};
 use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp};
 
 /// A title and its instructions.
@@ -74,6 +74,7 @@ pub(crate) fn all() -> Vec<Sequence> {
     all.extend(idioms::carries());
     all.extend(idioms::neighbours());
     all.extend(idioms::accesses());
+    all.extend(extensions::bits());
     all
 }
 

@@ -239,6 +239,18 @@ table! {
     clz<R>(wr d: R, rd n: R)
         "s 10 11010110 00000 000100 nnnnn ddddd" "clz {d}, {n}";
 
+    // Bytes in a vector register, of which the low 64 bits are one operand: v31, which nobody else uses.
+    fmov_to_s31(rd n: W)
+        "0 0 0 11110 00 1 00 111 000000 nnnnn 11111" "fmov s31, {n}";
+    fmov_from_s31(wr d: W)
+        "0 0 0 11110 00 1 00 110 000000 11111 ddddd" "fmov {d}, s31";
+    cnt_v31()
+        "0 0 0 01110 00 10000 00101 10 11111 11111" "cnt v31.8b, v31.8b";
+    addv_v31()
+        "0 0 0 01110 00 11000 11011 10 11111 11111" "addv b31, v31.8b";
+    cmtst_v31()
+        "0 0 0 01110 00 1 11111 10001 1 11111 11111" "cmtst v31.8b, v31.8b, v31.8b";
+
     // Conditional selection; the aliases print the inverse of the encoded condition.
     cset<R>(wr d: R, im c: Cond as Inverted)
         "s 00 11010100 11111 cccc 01 11111 ddddd" "cset {d}, {c}";

@@ -207,6 +207,9 @@ fn golden_words() -> Vec<u32> {
     memory::<W>(&mut a);
     memory::<X>(&mut a);
     narrow_memory(&mut a);
+    each!(a: fmov_to_s31, (W(0)) (W(30)) (WZR));
+    each!(a: fmov_from_s31, (W(0)) (W(30)) (WZR));
+    each!(a: cnt_v31 addv_v31 cmtst_v31, ());
     a.words().to_vec()
 }
 

@@ -164,7 +164,9 @@ pub(super) const fn accesses(mnemonic: &str, operands: &[Operand; 3]) -> [(bool,
         b"imul" if matches!(operands[1], Operand::None) => [READ; 3],
         b"imul" if !matches!(operands[2], Operand::None) => [WRITE, READ, READ],
         b"mov" | b"movabs" | b"movzx" | b"movsx" | b"movsxd" | b"lea" | b"pop" | b"setcc"
-        | b"shlx" | b"shrx" | b"sarx" | b"rorx" | b"andn" | b"popcnt" => [WRITE, READ, READ],
+        | b"shlx" | b"shrx" | b"sarx" | b"rorx" | b"andn" | b"popcnt" | b"lzcnt" | b"tzcnt" => {
+            [WRITE, READ, READ]
+        }
         b"mulx" => [WRITE, WRITE, READ],
         b"xchg" => [BOTH, BOTH, READ],
         _ => [BOTH, READ, READ],

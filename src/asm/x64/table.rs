@@ -403,4 +403,12 @@ table! {
     nop2:         ZO       "66 90"                        "xchg ax, ax";
     nop_m16:      M        "66 0F 1F /0"                  "nop r/m16";
     nop_m32:      M        "0F 1F /0"                     "nop r/m32";
+
+    lzcnt32:      RM       "F3 0F BD /r"                  "lzcnt r32, r/m32";
+    tzcnt32:      RM       "F3 0F BC /r"                  "tzcnt r32, r/m32";
+    bsr32:        RM       "0F BD /r"                     "bsr r32, r/m32";
+    bsf32:        RM       "0F BC /r"                     "bsf r32, r/m32";
+    bts32_mr:     MR       "0F AB /r"                     "bts r/m32, r32";
+    btr32_mr:     MR       "0F B3 /r"                     "btr r/m32, r32";
+    btc32_mr:     MR       "0F BB /r"                     "btc r/m32, r32";
 }

@@ -6,7 +6,7 @@
 
 use crate::jit::ir::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::JumpTableKind;
-use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
+use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// A place in the code buffer, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -220,8 +220,12 @@ pub trait Backend: crate::jit::ir::costs::Costs {
     fn set_if(&mut self, cond: Cond, rd: Reg, a: Reg, b: Operand);
     /// rd = a op b, multiplication and division; a may be x0.
     fn mul(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg);
-    /// rd = rs where `a cond b`, else as it was. `a` may be x0 unless `b` is an immediate.
-    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand);
+    /// rd = rs where `a cond b`, else `other`. `a` may be x0 unless `b` is an immediate; `other` may be x0.
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand, other: Reg);
+    /// rd = a op b, for the operations that [`Op::Bits`] has; a may be x0 for `Bset`.
+    fn bits(&mut self, op: BitOp, rd: Reg, a: Reg, b: Reg);
+    /// rd = op rs, for the operations that [`Op::Unary`] has.
+    fn unary(&mut self, op: UnaryOp, rd: Reg, rs: Reg);
     /// rd = a op b, a division, where b holds `value` probably, or, if `certain`, indeed: neither 0 nor −1. a may be
     /// x0.
     fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, value: u32, certain: bool);

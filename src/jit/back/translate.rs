@@ -140,7 +140,16 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         } => backend.funnel(rd, high, low, amount),
         Op::SetIf { cond, rd, a, b } => backend.set_if(cond, rd, a, b),
         Op::Mul { op, rd, a, b } => backend.mul(op, rd, a, b),
-        Op::Select { cond, a, b, rd, rs } => backend.select(cond, a, b, rd, rs),
+        Op::Select {
+            cond,
+            a,
+            b,
+            rd,
+            rs,
+            other,
+        } => backend.select(cond, a, b, rd, rs, other),
+        Op::Bits { op, rd, a, b } => backend.bits(op, rd, a, b),
+        Op::Unary { op, rd, rs } => backend.unary(op, rd, rs),
         Op::DivideBy {
             op,
             rd,

@@ -28,7 +28,7 @@ pub(in crate::jit) fn lift(region: &Region, block: &Block, held: &mut Held, item
 }
 
 /// Lifts the instructions of one block in order, knowing which registers hold constants.
-struct Lifter<'a> {
+pub(super) struct Lifter<'a> {
     known: [Option<u32>; 32],
     held: &'a mut Held,
     items: &'a mut Vec<Item>,
@@ -36,16 +36,16 @@ struct Lifter<'a> {
 }
 
 impl Lifter<'_> {
-    fn push(&mut self, op: Op) {
+    pub(super) fn push(&mut self, op: Op) {
         self.items.push(Item::new(op, self.pc));
     }
 
-    fn known(&self, reg: Reg) -> Option<u32> {
+    pub(super) fn known(&self, reg: Reg) -> Option<u32> {
         self.known[reg.index()]
     }
 
     /// Pushes an operation that writes `rd`, unless that is x0: operations without other effect vanish then.
-    fn write(&mut self, rd: Reg, op: Op) {
+    pub(super) fn write(&mut self, rd: Reg, op: Op) {
         if rd.is_zero() {
             self.push(Op::Nop);
             return;
@@ -59,11 +59,11 @@ impl Lifter<'_> {
         self.push(op);
     }
 
-    fn constant(&mut self, rd: Reg, value: u32) {
+    pub(super) fn constant(&mut self, rd: Reg, value: u32) {
         self.write(rd, Op::Imm { rd, value });
     }
 
-    fn copy(&mut self, rd: Reg, rs: Reg) {
+    pub(super) fn copy(&mut self, rd: Reg, rs: Reg) {
         match self.known(rs) {
             Some(value) if !rd.is_zero() => self.constant(rd, value),
             _ if rd == rs => self.push(Op::Nop),
@@ -119,13 +119,13 @@ impl Lifter<'_> {
                 Some(base) => self.call(rd, base.wrapping_add_signed(offset) & !1),
                 None => self.jump_reg(rd, rs1, offset),
             },
+            Insn::Bits { op, rd, rs1, rs2 } => self.bits(op, rd, rs1, rs2),
+            Insn::BitsImm { op, rd, rs1, shamt } => self.bits_imm(op, rd, rs1, shamt),
+            Insn::Unary { op, rd, rs1 } => self.unary(op, rd, rs1),
             Insn::Fence { .. } => self.push(Op::Nop),
             Insn::FenceI { .. }
             | Insn::Csr { .. }
             | Insn::Atomic { .. }
-            | Insn::Bits { .. }
-            | Insn::BitsImm { .. }
-            | Insn::Unary { .. }
             | Insn::Ecall
             | Insn::Ebreak
             | Insn::Privileged(_) => {
@@ -134,7 +134,7 @@ impl Lifter<'_> {
         }
     }
 
-    fn alu_imm(&mut self, op: AluOp, rd: Reg, rs: Reg, imm: u32) {
+    pub(super) fn alu_imm(&mut self, op: AluOp, rd: Reg, rs: Reg, imm: u32) {
         if let Some(value) = self.known(rs) {
             return self.constant(rd, op.eval(value, imm));
         }
@@ -242,6 +242,13 @@ impl Lifter<'_> {
         }
     }
 
+    /// What was pushed last is only a part of the instruction: what is pushed next stands for it.
+    pub(super) fn is_a_part(&mut self) {
+        if let Some(part) = self.items.last_mut() {
+            part.insns = 0;
+        }
+    }
+
     /// A jump to a constant target that leaves the return address in `rd`.
     fn call(&mut self, rd: Reg, target: u32) {
         if !target.is_multiple_of(4) {
@@ -249,10 +256,7 @@ impl Lifter<'_> {
         }
         if !rd.is_zero() {
             self.constant(rd, self.pc.wrapping_add(4));
-            // The jump stands for the instruction.
-            if let Some(link) = self.items.last_mut() {
-                link.insns = 0;
-            }
+            self.is_a_part();
         }
         self.push(Op::Jump { target });
     }

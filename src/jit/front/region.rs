@@ -136,11 +136,9 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
             | Insn::Csr { .. }
             | Insn::FenceI { .. }
             | Insn::Atomic { .. }
-            | Insn::Bits { .. }
-            | Insn::BitsImm { .. }
-            | Insn::Unary { .. }
             | Insn::Privileged(PrivilegedOp::Wfi),
         ) => end(None, true),
+        Some(Insn::Bits { op, .. }) if op.is_carryless_product() => end(None, true),
         Some(Insn::Privileged(PrivilegedOp::Mret)) => end(None, false),
         None => end(None, false),
         Some(
@@ -151,6 +149,9 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
             | Insn::AluImm { .. }
             | Insn::Alu { .. }
             | Insn::Mul { .. }
+            | Insn::Bits { .. }
+            | Insn::BitsImm { .. }
+            | Insn::Unary { .. }
             | Insn::Fence { .. },
         ) => Flow::On(None),
     }

@@ -3,7 +3,7 @@
 //! One guest instruction gives one operation; `passes` then join and drop some.
 
 use super::registers::RegSet;
-use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
+use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// A second operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,7 +226,7 @@ pub enum Op {
         /// May be x0.
         b: Reg,
     },
-    /// rd = rs where `a cond b`, else as it was.
+    /// rd = rs where `a cond b`, else `other`.
     Select {
         /// The comparison.
         cond: Cond,
@@ -234,10 +234,32 @@ pub enum Op {
         a: Reg,
         /// Second operand of the comparison.
         b: Operand,
-        /// Result, and what it is where the comparison does not hold.
+        /// Result.
         rd: Reg,
-        /// What it is where it does.
+        /// What it is where the comparison holds.
         rs: Operand,
+        /// What it is where it does not; may be x0.
+        other: Reg,
+    },
+    /// rd = a op b, what no operation above can say.
+    Bits {
+        /// `Andn`, `Orn`, `Xnor`, `Rol`, `Bclr`, `Binv`, `Bset`, `Pack` or `Packh`.
+        op: BitOp,
+        /// Result.
+        rd: Reg,
+        /// May be x0 for `Bset`.
+        a: Reg,
+        /// Second operand.
+        b: Reg,
+    },
+    /// rd = op rs.
+    Unary {
+        /// Any but the extensions of bytes and half-words, which are [`Op::Extract`].
+        op: UnaryOp,
+        /// Result.
+        rd: Reg,
+        /// Source.
+        rs: Reg,
     },
     /// rd = a op b, where b holds `value`: neither 0 nor −1.
     DivideBy {
@@ -407,10 +429,17 @@ impl Op {
             }
             Op::Rotate { rd, rs, by } => computes(rd, one(rs) | operand(by)),
             Op::Funnel { rd, high, low, .. } => computes(rd, one(high) | one(low)),
-            Op::Select { a, b, rd, rs, .. } => {
-                computes(rd, one(a) | operand(b) | one(rd) | operand(rs))
-            }
-            Op::AluShifted { rd, a, b, .. }
+            Op::Select {
+                a,
+                b,
+                rd,
+                rs,
+                other,
+                ..
+            } => computes(rd, one(a) | operand(b) | operand(rs) | one(other)),
+            Op::Unary { rd, rs, .. } => computes(rd, one(rs)),
+            Op::Bits { rd, a, b, .. }
+            | Op::AluShifted { rd, a, b, .. }
             | Op::Mul { rd, a, b, .. }
             | Op::DivideBy { rd, a, b, .. } => computes(rd, one(a) | one(b)),
             Op::MulAdd { rd, c, a, b } => computes(rd, one(c) | one(a) | one(b)),

@@ -102,9 +102,22 @@ impl Display for Op {
             } => write!(f, "{rd} = funnel {high}:{low}, {amount}"),
             Op::SetIf { cond, rd, a, b } => write!(f, "{rd} = {a} {} {b}", Name(cond)),
             Op::Mul { op, rd, a, b } => write!(f, "{rd} = {} {a}, {b}", Name(op)),
-            Op::Select { cond, a, b, rd, rs } => {
-                write!(f, "{rd} = {rs} if {a} {} {b}", Name(cond))
+            Op::Select {
+                cond,
+                a,
+                b,
+                rd,
+                rs,
+                other,
+            } => {
+                write!(f, "{rd} = {rs} if {a} {} {b}", Name(cond))?;
+                match other == rd {
+                    true => Ok(()),
+                    false => write!(f, " else {other}"),
+                }
             }
+            Op::Bits { op, rd, a, b } => write!(f, "{rd} = {} {a}, {b}", Name(op)),
+            Op::Unary { op, rd, rs } => write!(f, "{rd} = {} {rs}", Name(op)),
             Op::DivideBy {
                 op,
                 rd,

@@ -60,13 +60,22 @@ impl Op {
             Op::Mul { op, a, b, .. } | Op::DivideBy { op, a, b, .. } => {
                 op.eval(cpu.get(a), cpu.get(b))
             }
-            Op::Select { cond, a, b, rd, rs } => {
+            Op::Select {
+                cond,
+                a,
+                b,
+                rs,
+                other,
+                ..
+            } => {
                 if cond.eval(cpu.get(a), operand(b)) {
                     operand(rs)
                 } else {
-                    cpu.get(rd)
+                    cpu.get(other)
                 }
             }
+            Op::Bits { op, a, b, .. } => op.eval(cpu.get(a), cpu.get(b)),
+            Op::Unary { op, rs, .. } => op.eval(cpu.get(rs)),
             Op::MulAdd { c, a, b, .. } => {
                 cpu.get(a).wrapping_mul(cpu.get(b)).wrapping_add(cpu.get(c))
             }

@@ -4,7 +4,7 @@
 use super::item::Item;
 use super::op::{Address, Joint, Op, Operand, Test};
 use super::registers::RegSet;
-use crate::rv32::{AluOp, MulOp, Reg};
+use crate::rv32::{AluOp, BitOp, MulOp, Reg, UnaryOp};
 
 /// Looks at the operations of one block, which stand for `insns` guest instructions.
 ///
@@ -105,6 +105,22 @@ fn address(at: Address) -> Rule {
     }
 }
 
+/// Whether an operation on two registers is lowered as such.
+fn is_simple(op: BitOp) -> bool {
+    matches!(
+        op,
+        BitOp::Andn
+            | BitOp::Orn
+            | BitOp::Xnor
+            | BitOp::Rol
+            | BitOp::Bclr
+            | BitOp::Binv
+            | BitOp::Bset
+            | BitOp::Pack
+            | BitOp::Packh
+    )
+}
+
 /// What [`Op`] says of each operation.
 fn op(op: Op) -> Rule {
     match op {
@@ -170,6 +186,16 @@ fn op(op: Op) -> Rule {
             operand(rs)?;
             let constant = matches!(b, Operand::Imm(_));
             rule(!constant || !a.is_zero(), "x0 compared with a constant")
+        }
+        Op::Bits { op, rd, a, b } => {
+            all_named(&[rd, b])?;
+            rule(op == BitOp::Bset || !a.is_zero(), "x0 as first operand")?;
+            rule(is_simple(op), "an operation that has another form")
+        }
+        Op::Unary { op, rd, rs } => {
+            all_named(&[rd, rs])?;
+            let extends = matches!(op, UnaryOp::SextB | UnaryOp::SextH | UnaryOp::ZextH);
+            rule(!extends, "an extension that is not a bit field")
         }
         Op::DivideBy {
             op, rd, b, value, ..

@@ -78,8 +78,11 @@ pub(in crate::jit) fn overwritten_first(insns: &[Option<Insn>]) -> RegSet {
                 | Insn::AluImm { .. }
                 | Insn::Alu { .. }
                 | Insn::Mul { .. }
+                | Insn::BitsImm { .. }
+                | Insn::Unary { .. }
                 | Insn::Fence { .. }
-        ) {
+        ) && !matches!(insn, Insn::Bits { op, .. } if !op.is_carryless_product())
+        {
             break;
         }
         for source in insn.sources().into_iter().flatten() {

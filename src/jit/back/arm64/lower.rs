@@ -14,7 +14,7 @@ use crate::jit::back::emission::Cold;
 use crate::jit::ir::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::{JumpTableKind, offset};
 use crate::memory::Placement;
-use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
+use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 fn amount(bits: u32) -> Amount<W> {
     Amount::wrapping(bits)
@@ -304,7 +304,15 @@ impl Backend for Arm64 {
         self.emit_divide_by(op, rd, a, b, certain);
     }
 
-    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
+    fn bits(&mut self, op: BitOp, rd: Reg, a: Reg, b: Reg) {
+        self.emit_bits(op, rd, a, b);
+    }
+
+    fn unary(&mut self, op: UnaryOp, rd: Reg, rs: Reg) {
+        self.emit_unary(op, rd, rs);
+    }
+
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand, other: Reg) {
         let n = self.read(a, SCRATCH);
         let cond = self.compare(cond, n, b);
         let new = match rs {
@@ -315,7 +323,7 @@ impl Backend for Arm64 {
             }
             Operand::Reg(rs) => self.read(rs, LINK),
         };
-        let old = self.read(rd, SCRATCH);
+        let old = self.read(other, SCRATCH);
         self.write(rd, SCRATCH, |this, d| {
             this.asm.csel(d, new, old, cond);
         });

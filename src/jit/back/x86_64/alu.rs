@@ -22,7 +22,7 @@ pub(super) fn host_cond(cond: Cond) -> HostCond {
 
 impl X86_64 {
     /// d op= s for the operations with a two-operand instruction.
-    fn apply(&mut self, op: AluOp, d: HostReg, s: Rm) {
+    pub(super) fn apply(&mut self, op: AluOp, d: HostReg, s: Rm) {
         let a = &mut self.asm;
         match op {
             AluOp::Add => a.add32(d, s),
@@ -99,14 +99,14 @@ impl X86_64 {
     }
 
     /// d = s.
-    fn put(&mut self, d: HostReg, s: Rm) {
+    pub(super) fn put(&mut self, d: HostReg, s: Rm) {
         if s != Rm::Reg(d) {
             self.asm.mov32(d, s);
         }
     }
 
     /// The value of a register in a scratch register other than `avoid`, to be changed.
-    fn changeable(&mut self, reg: Reg, avoid: Option<HostReg>) -> HostReg {
+    pub(super) fn changeable(&mut self, reg: Reg, avoid: Option<HostReg>) -> HostReg {
         let d = match self.in_register(reg) {
             Some(scratch) if Some(scratch) != avoid && self.host(reg).is_none() => scratch,
             _ => self.pick(avoid),
@@ -170,7 +170,7 @@ impl X86_64 {
     }
 
     fn emit_shift(&mut self, op: AluOp, rd: Reg, a: Reg, b: Reg) {
-        if self.bmi2 {
+        if self.has.bmi2 {
             let by = self.read(b, None);
             let s = self.rm(a);
             let d = self.dest(rd, None);
@@ -189,7 +189,13 @@ impl X86_64 {
     }
 
     /// rd = a shifted by b, as `shift` does with the count in cl. What lives in rcx waits in rdx meanwhile.
-    fn with_count(&mut self, rd: Reg, a: Reg, b: Reg, shift: impl FnOnce(&mut Assembler, Rm)) {
+    pub(super) fn with_count(
+        &mut self,
+        rd: Reg,
+        a: Reg,
+        b: Reg,
+        shift: impl FnOnce(&mut Assembler, Rm),
+    ) {
         self.release();
         let in_place = self.host(rd).filter(|&d| rd == a && d != COUNT);
         let d = Rm::Reg(in_place.unwrap_or(A));
@@ -303,19 +309,43 @@ impl X86_64 {
         }
     }
 
-    pub(super) fn emit_select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
+    pub(super) fn emit_select(
+        &mut self,
+        cond: Cond,
+        (a, b): (Reg, Operand),
+        rd: Reg,
+        rs: Operand,
+        other: Reg,
+    ) {
         let cond = self.emit_compare(cond, a, b);
         // From here on only moves: they leave the flags alone.
-        let from = match rs {
-            Operand::Reg(rs) => self.in_register(rs),
+        let other = match other {
+            Reg::ZERO => Operand::Imm(0),
+            other => Operand::Reg(other),
+        };
+        // Only a register can be moved on a condition: a constant goes there first, and so does what is there already.
+        let constant = matches!((rs, other), (Operand::Imm(_), Operand::Reg(_)));
+        let there = |b| b == Operand::Reg(rd);
+        let (cond, then, first) = if there(rs) || constant && !there(other) {
+            (cond.invert(), other, rs)
+        } else {
+            (cond, rs, other)
+        };
+        let avoid = match then {
+            Operand::Reg(then) => self.in_register(then),
             Operand::Imm(_) => None,
         };
-        let d = match self.host(rd) {
-            Some(d) => d,
-            None => self.changeable(rd, from),
+        let d = match (self.host(rd), first) {
+            (Some(d), _) => d,
+            (None, Operand::Reg(first)) => self.changeable(first, avoid),
+            (None, Operand::Imm(_)) => self.pick(avoid),
         };
-        let s = match rs {
-            Operand::Reg(rs) => self.rm(rs),
+        match first {
+            Operand::Reg(first) => self.put(d, self.rm(first)),
+            Operand::Imm(value) => self.asm.mov32_i(d, value),
+        }
+        let s = match then {
+            Operand::Reg(then) => self.rm(then),
             Operand::Imm(value) => {
                 let s = self.pick(Some(d));
                 self.asm.mov32_i(s, value);
@@ -378,7 +408,7 @@ impl X86_64 {
                 }
                 let s = self.rm(rs);
                 let d = self.dest(rd, None);
-                if self.bmi2 {
+                if self.has.bmi2 {
                     self.asm.rorx32(d, s, bits);
                 } else {
                     self.put(d, s);

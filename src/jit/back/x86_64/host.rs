@@ -1,9 +1,32 @@
 //! What the host at hand can do, and what it does badly.
 
-/// Whether it has shlx, shrx, sarx, rorx and mulx.
+/// Instructions beyond the baseline.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a bit of cpuid's, and independent of the others"
+)]
+pub(super) struct Features {
+    /// andn and tzcnt.
+    pub(super) bmi1: bool,
+    /// shlx, shrx, sarx, rorx and mulx.
+    pub(super) bmi2: bool,
+    /// lzcnt.
+    pub(super) lzcnt: bool,
+    /// popcnt.
+    pub(super) popcnt: bool,
+}
+
+/// What the host has.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn has_bmi2() -> bool {
-    std::arch::is_x86_feature_detected!("bmi2")
+pub(super) fn features() -> Features {
+    use std::arch::is_x86_feature_detected as has;
+    Features {
+        bmi1: has!("bmi1"),
+        bmi2: has!("bmi2"),
+        lzcnt: has!("lzcnt"),
+        popcnt: has!("popcnt"),
+    }
 }
 
 /// Whether jumps that cross the end of a line of 32 bytes, or end there, are slow: erratum SKX102 of the processors from
@@ -40,8 +63,13 @@ fn is_affected(intel: bool, signature: u32) -> bool {
 
 /// As on any recent host: for readers of listings.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn has_bmi2() -> bool {
-    true
+pub(super) fn features() -> Features {
+    Features {
+        bmi1: true,
+        bmi2: true,
+        lzcnt: true,
+        popcnt: true,
+    }
 }
 
 /// As on any recent host: for readers of listings.

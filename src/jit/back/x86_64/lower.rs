@@ -10,7 +10,7 @@ use crate::jit::back::emission::Cold;
 use crate::jit::ir::costs::Costs;
 use crate::jit::ir::op::{Address, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::{HASHED_BITS, JumpTableKind, offset};
-use crate::rv32::{AluOp, Cond, LoadOp, MulOp, Reg, StoreOp};
+use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 const CALL: u8 = 0xe8;
 const JMP: u8 = 0xe9;
@@ -19,7 +19,7 @@ impl X86_64 {
     /// rax = `ror target, 2`.
     fn rotated_target(&mut self, rs: Reg, offset: i32) {
         match self.rm(rs) {
-            target if offset == 0 && self.bmi2 => return self.asm.rorx32(A, target, 2),
+            target if offset == 0 && self.has.bmi2 => return self.asm.rorx32(A, target, 2),
             Rm::Reg(host) if offset != 0 => self.asm.lea32(A, Mem::base(host).disp(offset)),
             _ => {
                 self.fetch(A, rs);
@@ -206,8 +206,16 @@ impl Backend for X86_64 {
         self.emit_mul(op, rd, a, b);
     }
 
-    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand) {
-        self.emit_select(cond, a, b, rd, rs);
+    fn bits(&mut self, op: BitOp, rd: Reg, a: Reg, b: Reg) {
+        self.emit_bits(op, rd, a, b);
+    }
+
+    fn unary(&mut self, op: UnaryOp, rd: Reg, rs: Reg) {
+        self.emit_unary(op, rd, rs);
+    }
+
+    fn select(&mut self, cond: Cond, a: Reg, b: Operand, rd: Reg, rs: Operand, other: Reg) {
+        self.emit_select(cond, (a, b), rd, rs, other);
     }
 
     fn divide_by(&mut self, op: MulOp, rd: Reg, a: Reg, b: Reg, value: u32, certain: bool) {

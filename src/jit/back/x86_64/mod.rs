@@ -1,11 +1,12 @@
 //! The x86-64 backend: guest operations to x86-64 instructions.
 //!
-//! `regs` says where guest registers live, `scratch` what scratch registers hold besides; `alu`, `muldiv`, `divide` and
-//! `lower` lower operations, `memory` loads and stores; `stubs` has the way in and out, `host` what the host at hand is
-//! like. Guest addresses are computed with the address-size prefix, which wraps at 2^32 as the guest does and ignores the
+//! `regs` says where guest registers live, `scratch` what scratch registers hold besides; `alu`, `bits`, `muldiv`,
+//! `divide` and `lower` lower operations, `memory` loads and stores; `stubs` has the way in and out, `host` what the host
+//! at hand is like. Guest addresses are computed with the address-size prefix, which wraps at 2^32 as the guest does and ignores the
 //! upper halves of homes; nothing else relies on those halves either.
 
 mod alu;
+mod bits;
 mod costs;
 mod divide;
 mod host;
@@ -29,8 +30,8 @@ use regs::{Home, Homes, STATE};
 pub struct X86_64 {
     options: Options,
     homes: Homes,
-    /// Whether the host has shlx, shrx, sarx, rorx and mulx.
-    bmi2: bool,
+    /// What the host has beyond its baseline.
+    has: host::Features,
     /// Whether jumps are kept within lines.
     jumps_in_lines: bool,
     asm: Assembler,
@@ -56,7 +57,10 @@ impl X86_64 {
         X86_64 {
             options,
             homes: Homes::new(by_use),
-            bmi2: options.host_features && host::has_bmi2(),
+            has: match options.host_features {
+                true => host::features(),
+                false => host::Features::default(),
+            },
             // Tests with garbage have these nops on every host.
             jumps_in_lines: options.poison || options.host_features && host::wants_jumps_in_lines(),
             asm: Assembler::new(),

@@ -108,13 +108,13 @@ impl<C: Costs> Pass<'_, C> {
         cond: Cond,
         (a, b): (Reg, Operand),
         rd: Reg,
-        rs: Operand,
+        (rs, other): (Operand, Reg),
     ) -> Op {
-        let rs = self.original_operand(rs);
+        let (rs, other) = (self.original_operand(rs), self.original(other));
         let (mut cond, mut a, mut b) = (cond, self.original(a), self.comparand(a, b));
         // What is compared must not be wanted besides.
         if let (Cond::Eq | Cond::Ne, Operand::Imm(0)) = (cond, b)
-            && a != rd
+            && a != other
             && rs != Operand::Reg(a)
             && let Some((from, earlier, join)) = self.source(a, at)
             && let Some(joined) = self.is_zero(cond == Cond::Eq, earlier)
@@ -122,7 +122,14 @@ impl<C: Costs> Pass<'_, C> {
             self.joined(from, join);
             (cond, a, b) = joined;
         }
-        Op::Select { cond, a, b, rd, rs }
+        Op::Select {
+            cond,
+            a,
+            b,
+            rd,
+            rs,
+            other,
+        }
     }
 
     /// The test that compares what the operation computes with zero.

@@ -93,6 +93,7 @@ fn skip_one(items: &mut [Item]) {
             b,
             rd,
             rs,
+            other: rd,
         };
     }
 }
@@ -362,7 +363,14 @@ impl<C: Costs> Pass<'_, C> {
                 test: self.branch(at, cond, a, b),
                 target,
             },
-            Op::Select { cond, a, b, rd, rs } => self.select(at, cond, (a, b), rd, rs),
+            Op::Select {
+                cond,
+                a,
+                b,
+                rd,
+                rs,
+                other,
+            } => self.select(at, cond, (a, b), rd, (rs, other)),
             Op::Load { op, rd, address } => {
                 let address = self.address(at, address, Reg::ZERO);
                 Op::Load { op, rd, address }

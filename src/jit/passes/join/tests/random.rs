@@ -4,7 +4,7 @@ use super::{
     A, AWAY, B, BACK, C, Can, ON, T, U, alu, branch_if, check, dead, imm, li, load, mul, store,
 };
 use crate::jit::ir::op::{Op, Operand};
-use crate::rv32::{AluOp, Cond, MulOp, Reg};
+use crate::rv32::{AluOp, BitOp, Cond, MulOp, Reg, UnaryOp};
 
 /// A linear congruential generator (Knuth's MMIX), of which the upper bits are used.
 struct Random(u64);
@@ -37,7 +37,7 @@ impl Random {
         use AluOp::{Add, And, Or, Sll, Sra, Srl, Sub, Xor};
         let (rd, a, b) = (self.reg(), self.reg(), self.reg());
         let amount = 1 + self.below(31);
-        match self.below(24) {
+        match self.below(27) {
             0..=5 => alu(
                 self.pick(&[Add, Sub, And, Or, Xor, Sll, Srl, Sra]),
                 rd,
@@ -68,6 +68,18 @@ impl Random {
                 b: Operand::Reg(b),
                 rd,
                 rs: self.pick(&[Operand::Reg(b), Operand::Imm(7)]),
+                other: self.pick(&[rd, a, Reg::ZERO]),
+            },
+            24 => Op::Bits {
+                op: self.pick(&[BitOp::Andn, BitOp::Rol, BitOp::Bset, BitOp::Pack]),
+                rd,
+                a,
+                b,
+            },
+            25 => Op::Unary {
+                op: self.pick(&[UnaryOp::Clz, UnaryOp::Rev8]),
+                rd,
+                rs: a,
             },
             _ => alu(Sub, rd, Reg::ZERO, b),
         }
@@ -138,6 +150,7 @@ impl Random {
                     b: Operand::Imm(0),
                     rd: u,
                     rs: Operand::Reg(c),
+                    other: self.pick(&[u, a, Reg::ZERO]),
                 };
                 let go = branch_if(self.pick(&Cond::ALL), t, self.pick(&[AWAY, ON, BACK]));
                 vec![first, self.pick(&[second, third, go])]

@@ -320,6 +320,7 @@ fn branches_over_one_move_select() {
         b: Operand::Reg(B),
         rd: A,
         rs,
+        other: A,
     };
     let copy = Op::Copy { rd: A, rs: B };
     assert_eq!(over(12, copy), select(Operand::Reg(B)));
