@@ -93,9 +93,10 @@ pub fn resume(cpu: &mut Cpu, budget: &mut Budget) {
 /// Looks at the hart and at memory; only pc and registers are meaningful.
 pub type Sample<'a> = &'a mut dyn FnMut(&Cpu, &Memory);
 
-/// Runs guest code.
-pub trait Engine {
-    /// Runs from `cpu.pc` until something happens that is not the engine's to handle.
+/// Runs guest code, on any thread.
+pub trait Engine: Send {
+    /// Runs from `cpu.pc` until something happens that is not the engine's to handle. Where the memory is another than the
+    /// last time, or was emptied since, what the engine knows of it is forgotten first.
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop;
 
     /// The same, calling `sample` soon after each tick of [`crate::sys::sampler::Timer`]: from a signal handler, perhaps.

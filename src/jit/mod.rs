@@ -36,8 +36,9 @@ use run::warm_up::Heat;
 use run::{enter, sample};
 use std::collections::HashMap;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The backend for the host that this was compiled for.
 #[cfg(target_arch = "aarch64")]
@@ -101,6 +102,8 @@ pub struct Jit<B> {
     workshop: Workshop,
     mode: Mode,
     placement: Placement,
+    /// What the memory is bound to that the code was made for, see [`Memory::bind`]; 0 before there is any.
+    bound: u64,
     guard: FaultGuard,
     fetcher: enter::Fetcher,
     /// The caller's budget and `instret` when the run began, and what the state's budget was then.
@@ -169,6 +172,7 @@ impl<B: Backend> Jit<B> {
                 plain: config.plain,
             },
             placement,
+            bound: 0,
             guard: FaultGuard::install()?,
             fetcher: enter::Fetcher::default(),
             start: (0, 0, 0),
@@ -186,10 +190,6 @@ impl<B: Backend> Jit<B> {
         if let Some(missed) = jit.stubs.missed {
             jit.arena.set_missed(jit.code.address(missed));
         }
-        let state = jit.arena.state();
-        state.base = memory.table().base() as u64;
-        state.read_table = memory.table().read_table().unwrap_or(0) as u64;
-        state.write_table = memory.table().write_table().unwrap_or(0) as u64;
         Ok(jit)
     }
 
@@ -202,6 +202,32 @@ impl<B: Backend> Jit<B> {
     /// The same with a flag that is set for the machine's own purposes, not to end the run.
     pub fn pause_on(&mut self, pause: Arc<AtomicBool>) {
         self.pause = Some(pause);
+    }
+
+    /// Makes code for this memory from now on, and forgets what was made for another. False: emitted code of this engine
+    /// cannot reach memory of its kind.
+    fn bind(&mut self, memory: &mut Memory) -> bool {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        if memory.placement() != self.placement {
+            return false;
+        }
+        if !self.cache.regions().is_empty() {
+            self.flush(memory);
+        }
+        self.elsewhere.clear();
+        self.bound = NEXT.fetch_add(1, Ordering::Relaxed);
+        memory.bind(self.bound);
+        let table = memory.table();
+        let state = self.arena.state();
+        state.base = table.base() as u64;
+        state.read_table = table.read_table().unwrap_or(0) as u64;
+        state.write_table = table.write_table().unwrap_or(0) as u64;
+        true
+    }
+
+    fn interpreter(&self) -> interp::Interpreter {
+        let (stop, pause) = (self.stop.clone(), self.pause.clone());
+        interp::Interpreter { stop, pause }
     }
 
     fn stops(&self) -> bool {
@@ -244,19 +270,28 @@ impl<B: Backend> Jit<B> {
         self.stats.entered += 1;
         let host = self.code.address(at);
         let jit: *mut Jit<B> = self;
-        enter::run(
-            enter::Hooks {
-                on_kick: unlink_everything::<B>,
-                on_sample: sample::on_sample::<B>,
-                context: jit.cast(),
-            },
-            &mut self.arena,
-            &self.guard,
-            self.placement,
-            code,
-            stubs,
-            host,
-        );
+        let hooks = enter::Hooks {
+            on_kick: unlink_everything::<B>,
+            on_sample: sample::on_sample::<B>,
+            context: jit.cast(),
+        };
+        #[expect(
+            unsafe_code,
+            reason = "emitted code is trusted to be what it should be"
+        )]
+        // SAFETY: stubs and code are published and of this engine; all code was made for the memory that the state names
+        // and that `run` was given, since `bind` drops the other. The hooks take an engine of this type.
+        unsafe {
+            enter::run(
+                hooks,
+                &mut self.arena,
+                self.guard,
+                self.placement,
+                code,
+                stubs,
+                host,
+            );
+        }
         self.arena.state().exit_at
     }
 
@@ -400,6 +435,10 @@ impl<B: Backend> Jit<B> {
 
 impl<B: Backend> Engine for Jit<B> {
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop {
+        // Code has the place of its memory built in, and knows what instructions were there.
+        if !memory.is_bound(self.bound) && !self.bind(memory) {
+            return self.interpreter().run(cpu, memory, budget);
+        }
         match self.try_run(cpu, memory, budget) {
             Ok(stop) => stop,
             Err(error) => {
@@ -407,8 +446,7 @@ impl<B: Backend> Engine for Jit<B> {
                 // may be left that point at what was dropped.
                 self.unlinked = true;
                 log::error!("the JIT cannot go on: {error}; interpreting");
-                let (stop, pause) = (self.stop.clone(), self.pause.clone());
-                interp::Interpreter { stop, pause }.run(cpu, memory, budget)
+                self.interpreter().run(cpu, memory, budget)
             }
         }
     }
@@ -421,9 +459,10 @@ impl<B: Backend> Engine for Jit<B> {
         sample: Sample<'_>,
     ) -> Stop {
         self.sampling = Some(sample::Sampling::new(sample, memory));
-        let stop = self.run(cpu, memory, budget);
+        let stop = panic::catch_unwind(AssertUnwindSafe(|| self.run(cpu, memory, budget)));
+        // Whoever takes the samples may panic: it is not called any more then, either.
         self.sampling = None;
-        stop
+        stop.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
     }
 
     fn answered_elsewhere(&mut self, pc: u32, memory: &mut Memory) {

@@ -22,6 +22,25 @@ pub struct CodeWrite {
 }
 
 impl Memory {
+    /// Whether the engine of this number is the last that knows what code is here, and knows all of it. The interpreter
+    /// knows nothing, and has no number.
+    #[inline]
+    #[must_use]
+    pub fn is_bound(&self, engine: u64) -> bool {
+        self.bound == engine && engine != 0
+    }
+
+    /// From now on an engine of this number, which nothing else ever has, notes what code is here. Whatever another had
+    /// noted is forgotten.
+    pub fn bind(&mut self, engine: u64) {
+        if self.bound != 0 {
+            self.supply.clear_flag(CODE);
+            self.code_writes.clear();
+            self.fence_i = false;
+        }
+        self.bound = engine;
+    }
+
     /// Write-protects a page that code was translated from: stores to it are noted in [`Memory::take_code_writes`],
     /// and emitted stores to it fail over to the slow path.
     pub fn protect_code(&mut self, page: u32) {

@@ -40,6 +40,8 @@ pub struct Memory {
     watch: Option<Range<u32>>,
     watch_hit: bool,
     stop_asked: bool,
+    /// See [`Memory::bind`].
+    bound: u64,
 }
 
 impl Memory {
@@ -56,6 +58,7 @@ impl Memory {
             watch: None,
             watch_hit: false,
             stop_asked: false,
+            bound: 0,
         })
     }
 
@@ -123,6 +126,7 @@ impl Memory {
     /// # Errors
     /// [`MemoryError::Host`] when the host refuses.
     pub fn reset(&mut self) -> Result<(), MemoryError> {
+        self.bound = 0;
         self.code_writes.clear();
         self.set_watch(None);
         self.supply.reset()

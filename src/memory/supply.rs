@@ -311,6 +311,16 @@ impl Supply {
         self.table.flags(page) & flag != 0
     }
 
+    /// Clears `CODE` or `WATCHED` wherever it is set.
+    pub(super) fn clear_flag(&mut self, flag: u8) {
+        for n in 0..self.extents.len() {
+            let (first, pages) = self.extents[n];
+            for page in first..first + pages {
+                self.set(page, flag, false);
+            }
+        }
+    }
+
     /// Sets or clears `CODE` or `WATCHED`. Nothing where the page is not mapped: there is nothing to protect, and mapping
     /// begins with clean flags.
     pub(super) fn set(&mut self, page: u32, flag: u8, on: bool) {

@@ -151,21 +151,6 @@ impl Table {
         }
     }
 
-    /// Whether a host address lies in the window or its guards, so that a host fault there is the guest's doing.
-    #[must_use]
-    pub fn owns_host_address(&self, address: usize) -> bool {
-        match &self.backing {
-            Backing::Paged { .. } => false,
-            // Identity: also what an offset below address 0 wraps to, and the host's own forbidden lowest pages.
-            Backing::Window { guard: 0, .. } => {
-                !(SPACE + GUARD..usize::MAX - GUARD).contains(&address)
-            }
-            Backing::Window { space, .. } => {
-                (space.address()..space.address() + space.len()).contains(&address)
-            }
-        }
-    }
-
     pub(super) fn permissions(&self, page: u32) -> Option<Permissions> {
         let flags = self.flags[page as usize];
         Permissions::new(flags & READ != 0, flags & WRITE != 0, flags & EXECUTE != 0)

@@ -20,7 +20,7 @@ static RUNNER: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 const TICK: libc::suseconds_t = 5000;
 
 /// From now on, Ctrl-C (SIGINT) and SIGTERM set `stop` and kick the thread that called this, and nothing that an earlier
-/// call named. The thread must live until another one calls, or to the end of the process.
+/// call named.
 ///
 /// # Errors
 /// The system's.

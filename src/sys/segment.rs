@@ -6,7 +6,7 @@
 
 /// Makes `gs:0` mean `base` on this thread.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-pub fn set_window_base(base: u64) {
+pub(crate) fn set_window_base(base: u64) {
     use std::cell::Cell;
     const ARCH_SET_GS: libc::c_int = 0x1001;
     thread_local! {
@@ -23,4 +23,4 @@ pub fn set_window_base(base: u64) {
 
 /// Other hosts hold the base in a register.
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-pub fn set_window_base(_base: u64) {}
+pub(crate) fn set_window_base(_base: u64) {}

@@ -4,6 +4,9 @@
 //! thread, it notes the host pc and continues at the code's way out; what the fault means is found out afterwards, in
 //! ordinary Rust. It touches only memory that was prepared for it, takes no locks and allocates nothing. Other faults
 //! go to whoever handled them before.
+//!
+//! The handlers are installed once and stay: a host program may have installed its own since, in front of these, and
+//! putting back what was there before would take its handlers away.
 #![expect(
     unsafe_code,
     reason = "signal handlers are installed and run through C interfaces"
@@ -12,8 +15,8 @@
 use std::cell::Cell;
 use std::io;
 use std::ptr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Set in [`Running::exit_at`] after a fault: the rest is the host pc of the instruction.
 pub const FAULT: u64 = 1 << 63;
@@ -21,7 +24,7 @@ pub const FAULT: u64 = 1 << 63;
 /// What the handler needs to know of the code that a thread is running.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     /// First host address of the code.
     pub code_start: usize,
     /// The address after its last.
@@ -54,15 +57,15 @@ thread_local! {
 
 /// Kicks a thread. By default it is ignored, and nobody uses it for anything else.
 const KICK: libc::c_int = libc::SIGURG;
-/// The signals that are handled while a guard lives.
+/// The signals that are handled.
 const SIGNALS: [libc::c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, KICK];
 
-/// The actions that were in force before ours, in the order of `SIGNALS`; null while ours are not installed.
+/// The actions that were in force before ours, in the order of `SIGNALS`; null until ours are installed.
 static PREVIOUS: [AtomicPtr<libc::sigaction>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
-static USERS: Mutex<usize> = Mutex::new(0);
+static INSTALLED: Mutex<bool> = Mutex::new(false);
 
-/// Keeps the handlers installed; the last one dropped restores the previous ones.
-#[derive(Debug)]
+/// Shows that the handlers are installed.
+#[derive(Debug, Clone, Copy)]
 pub struct FaultGuard(());
 
 impl FaultGuard {
@@ -71,46 +74,36 @@ impl FaultGuard {
     /// # Errors
     /// The system's.
     pub fn install() -> io::Result<FaultGuard> {
-        let mut users = USERS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *users == 0 {
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*installed {
             for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
-                install_one(signal, previous)?;
+                // Where the system refused one, those before it are there.
+                if previous.load(Ordering::SeqCst).is_null() {
+                    install_one(signal, previous)?;
+                }
             }
+            *installed = true;
         }
-        *users += 1;
         Ok(FaultGuard(()))
     }
 
     /// Runs `code` with faults in the range of `running` turned into its way out.
-    pub fn with<T>(&self, running: &Running, code: impl FnOnce() -> T) -> T {
+    ///
+    /// The handler writes where `running` says, so nobody outside may make one:
+    ///
+    /// ```compile_fail,E0603
+    /// use rvjit::sys::signal::Running;
+    /// ```
+    ///
+    /// # Safety
+    /// The pointers of `running` are valid, and not in use by anybody else, until `code` returns; so is what its hooks
+    /// make of `context`. `leave` is where code of this range may go on from wherever it is.
+    pub(crate) unsafe fn with<T>(self, running: &Running, code: impl FnOnce() -> T) -> T {
         prepare_thread();
         let before = RUNNING.replace(running);
         let result = code();
         RUNNING.set(before);
         result
-    }
-}
-
-impl Drop for FaultGuard {
-    fn drop(&mut self) {
-        let mut users = USERS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *users -= 1;
-        if *users > 0 {
-            return;
-        }
-        for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
-            let old = previous.swap(ptr::null_mut(), Ordering::SeqCst);
-            if !old.is_null() {
-                // SAFETY: `old` came from Box::into_raw in `install_one`, and was just taken out of the static.
-                let old = unsafe { Box::from_raw(old) };
-                // SAFETY: restores what sigaction gave before.
-                unsafe { libc::sigaction(signal, &raw const *old, ptr::null_mut()) };
-            }
-        }
     }
 }
 
@@ -242,8 +235,8 @@ pub(super) unsafe fn sampled(context: *mut libc::c_void) -> bool {
 }
 
 /// A thread that can be kicked: out of emitted code, and out of a system call that waits.
-#[derive(Debug, Clone, Copy)]
-pub struct Thread(libc::pthread_t);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thread(libc::pid_t);
 
 // SAFETY: it only names a thread, also where the name is a pointer (musl): any thread may compare it and signal it.
 unsafe impl Send for Thread {}
@@ -252,24 +245,44 @@ unsafe impl Sync for Thread {}
 
 impl Thread {
     /// This thread.
+    #[cfg(target_os = "linux")]
     #[must_use]
     pub fn current() -> Thread {
         // SAFETY: has no preconditions.
-        Thread(unsafe { libc::pthread_self() })
+        Thread(unsafe { libc::gettid() })
+    }
+
+    /// Hosts without emitted code name threads by what must not be used once they have ended: there, the process.
+    #[cfg(not(target_os = "linux"))]
+    #[must_use]
+    pub fn current() -> Thread {
+        // SAFETY: has no preconditions.
+        Thread(unsafe { libc::getpid() })
     }
 
     /// Whether this is the thread that asks.
     #[must_use]
     pub fn is_current(self) -> bool {
-        // SAFETY: has no preconditions.
-        self.0 == unsafe { libc::pthread_self() }
+        self == Thread::current()
     }
 
     /// Kicks it. A kick that comes just before the thread enters the code is lost, so it is repeated until it has
-    /// worked. The thread must not have ended.
+    /// worked. Nothing happens where the thread has ended, or to another that has its number since: without code to leave,
+    /// a kick is nothing.
     pub fn kick(self) {
-        // SAFETY: the thread is alive, as documented; without a handler the signal is ignored.
-        unsafe { libc::pthread_kill(self.0, KICK) };
+        // SAFETY: has no preconditions.
+        #[cfg(target_os = "linux")]
+        let process = unsafe { libc::getpid() };
+        // SAFETY: where there is no such thread of this process, that is an error.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            libc::syscall(libc::SYS_tgkill, process, self.0, KICK)
+        };
+        // SAFETY: the process is this one; without a handler the signal is ignored.
+        #[cfg(not(target_os = "linux"))]
+        unsafe {
+            libc::kill(self.0, KICK)
+        };
     }
 }
 
@@ -410,7 +423,7 @@ unsafe fn leave_code(
 fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let index = SIGNALS.iter().position(|&s| s == signal).unwrap_or(0);
     let previous = PREVIOUS[index].load(Ordering::SeqCst);
-    // SAFETY: a non-null pointer is a Box that is freed only when the last guard goes.
+    // SAFETY: a non-null pointer is a Box that is never freed.
     let Some(previous) = (unsafe { previous.as_ref() }) else {
         return;
     };

@@ -173,7 +173,7 @@ pub struct Stubs {
 }
 
 /// A host. The registers given may be x0 only where said; immediates are any 32 bits.
-pub trait Backend: crate::jit::ir::costs::Costs {
+pub trait Backend: Send + crate::jit::ir::costs::Costs {
     /// The jump table where there is much address space.
     const JUMP_TABLE: JumpTableKind;
 

@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 /// What is called, on the thread that runs emitted code, when something interrupts it there. Both may do anything to the
 /// engine, which is waiting for the code.
 #[derive(Debug, Clone, Copy)]
-pub struct Hooks {
+pub(in crate::jit) struct Hooks {
     /// Called when the thread is kicked.
     pub on_kick: fn(*mut ()),
     /// Called with host pc and registers when a sample is to be taken.
@@ -39,11 +39,21 @@ impl Fetcher {
 
 /// Runs emitted code from `host` until it leaves, with the registers of the arena's state.
 ///
+/// Nobody outside can have it jump anywhere:
+///
+/// ```compile_fail,E0603
+/// let run = rvjit::jit::run::enter::run;
+/// ```
+///
 /// `enter` and `leave` are the host addresses of the stubs of the same name; `code` is the range of the code buffer.
-pub fn run(
+///
+/// # Safety
+/// The stubs and `host` are places in published code that was emitted for this arena, this placement and the memory that
+/// the arena's state names, which is there until this returns. The hooks take `context` for what it is.
+pub(in crate::jit) unsafe fn run(
     hooks: Hooks,
     arena: &mut Arena,
-    guard: &FaultGuard,
+    guard: FaultGuard,
     placement: Placement,
     code: std::ops::Range<usize>,
     (enter, leave): (usize, usize),
@@ -68,7 +78,9 @@ pub fn run(
     // SAFETY: the stub at this address was emitted with this signature, is published and executable, and keeps the
     // callee-saved registers of the C convention.
     let enter: extern "C" fn(usize, *mut u8) = unsafe { std::mem::transmute(enter) };
-    guard.with(&running, || enter(host, base));
+    // SAFETY: the pointers are to the arena's state, which is borrowed here and used by nobody else until the code
+    // leaves; of the rest the caller has made sure.
+    unsafe { guard.with(&running, || enter(host, base)) };
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ pub(in crate::jit) struct Sampling {
     memory: *const Memory,
 }
 
+// SAFETY: there is one only while `Jit::run_sampled` is at work, and then nobody can send the engine that has it.
+unsafe impl Send for Sampling {}
+
 impl Sampling {
     /// Forgets how long the borrows last: this must be dropped before they end.
     pub(in crate::jit) fn new(sample: Sample<'_>, memory: &Memory) -> Sampling {
