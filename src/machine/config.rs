@@ -100,8 +100,8 @@ pub struct MachineConfig {
     pub devices: Devices,
     /// Whether somebody wants the devices just there: then RAM in their place is an error.
     pub devices_are_chosen: bool,
-    /// Whoever sets this to true, and then kicks the thread that runs the machine
-    /// ([`crate::sys::signal::Thread::kick`]), ends the run soon.
+    /// Whoever sets this to true ends the run where emitted code is left next, which may be never: that is for signal
+    /// handlers. Others have [`Machine::interrupt_handle`](super::Machine::interrupt_handle).
     pub stop: Arc<AtomicBool>,
 }
 
@@ -215,7 +215,21 @@ impl fmt::Display for MachineError {
     }
 }
 
-impl std::error::Error for MachineError {}
+impl std::error::Error for MachineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            MachineError::Elf(source) => Some(source),
+            MachineError::Platform(source) => Some(source),
+            MachineError::Ram(source) => Some(source),
+            MachineError::Load(source) => Some(source),
+            MachineError::Memory(source) => Some(source),
+            MachineError::Syscalls(source) => Some(source),
+            MachineError::JitRefused(source) | MachineError::TimeLimit(source) => Some(source),
+            MachineError::Board(source) => Some(source),
+            MachineError::NoJit | MachineError::Compressed | MachineError::StrictAlign(_) => None,
+        }
+    }
+}
 
 impl From<ElfError> for MachineError {
     fn from(source: ElfError) -> MachineError {

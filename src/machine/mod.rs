@@ -8,6 +8,7 @@ mod board;
 mod config;
 mod exit;
 mod htif;
+mod interrupt;
 mod observed;
 mod stuck;
 mod timer;
@@ -17,6 +18,7 @@ mod uart;
 pub use board::{BoardError, Devices, FINISHER, UART};
 pub use config::{EngineKind, JIT_AVAILABLE, MachineConfig, MachineError};
 pub use exit::Exit;
+pub use interrupt::InterruptHandle;
 pub use observed::{CallTime, Observer, View};
 
 use crate::cpu::Cpu;
@@ -28,11 +30,12 @@ use crate::platform::{Decision, Platform};
 use crate::syscall::semihosting::is_semihosting_call;
 use crate::syscall::{Convention, Outcome, SyscallConfig, Syscalls};
 use alarm::Alarm;
+use interrupt::Runs;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where in a page without anything [`Machine::call`] makes a function return to.
 const RETURN_OFFSET: u32 = 0xff0;
@@ -59,7 +62,11 @@ pub struct Machine {
     memory: Memory,
     syscalls: Syscalls,
     budget: Budget,
-    alarm: Option<Alarm>,
+    /// The budget of a run without a limit.
+    unlimited: Budget,
+    /// The longest that a run may take.
+    limit: Option<(Alarm, Duration)>,
+    runs: Arc<Runs>,
     stop: Arc<AtomicBool>,
     call_time: Option<CallTime>,
     /// On a bare machine, what is beside the hart.
@@ -172,9 +179,7 @@ impl Machine {
             stat_layout: config.stat_layout,
             stop_requested: Some(Arc::clone(&config.stop)),
         })?;
-        let alarm = |limit| Alarm::new(limit, Arc::clone(&config.stop));
-        let alarm = config.timeout.map(alarm).transpose();
-        Ok(Machine {
+        let mut machine = Machine {
             image,
             decision,
             layout,
@@ -183,37 +188,66 @@ impl Machine {
             engine,
             syscalls,
             budget: config.max_insns.map_or(unlimited, Budget::Instructions),
-            alarm: alarm.map_err(MachineError::TimeLimit)?,
+            unlimited,
+            limit: None,
+            runs: Runs::new(Arc::clone(&config.stop)),
             stop: config.stop,
             call_time: None,
             board,
             tohost_left: 0,
             calling: None,
-        })
+        };
+        machine.set_timeout(config.timeout)?;
+        Ok(machine)
     }
 
-    /// Runs until the program ends or must stop. After [`Exit::MaxInsns`] and [`Exit::Interrupted`] it can go on.
+    /// Runs until the program ends or must stop. After [`Exit::Interrupted`] and [`Exit::Timeout`] the next run goes on
+    /// where this one stopped; after [`Exit::MaxInsns`] it does when it is given more
+    /// ([`set_max_insns`](Machine::set_max_insns)).
     pub fn run(&mut self) -> Exit {
         self.within_time(Machine::run_to_end)
     }
 
+    /// The most instructions that runs, and calls of functions, may execute from now on, all together. Counting makes
+    /// code slower by about a third; where it begins or ends, what was translated is translated anew.
+    pub fn set_max_insns(&mut self, most: Option<u64>) {
+        self.budget = most.map_or(self.unlimited, Budget::Instructions);
+    }
+
+    /// How many instructions are left of that; `None` where nothing is counted.
+    #[must_use]
+    pub fn insns_left(&self) -> Option<u64> {
+        match self.budget {
+            Budget::Instructions(left) => Some(left),
+            Budget::Unlimited => None,
+        }
+    }
+
+    /// The longest time that each run, or call of a function, may take from now on.
+    ///
+    /// # Errors
+    /// [`MachineError::TimeLimit`] when the host refuses what a time limit needs.
+    pub fn set_timeout(&mut self, limit: Option<Duration>) -> Result<(), MachineError> {
+        let with_alarm = |limit| Alarm::get().map(|alarm| (alarm, limit));
+        let limit = limit.map(with_alarm).transpose();
+        self.limit = limit.map_err(MachineError::TimeLimit)?;
+        Ok(())
+    }
+
+    /// What stops this machine from another thread.
+    ///
+    /// # Errors
+    /// [`MachineError::TimeLimit`] when the host refuses what that needs.
+    pub fn interrupt_handle(&self) -> Result<InterruptHandle, MachineError> {
+        InterruptHandle::new(Arc::clone(&self.runs)).map_err(MachineError::TimeLimit)
+    }
+
     /// Ends what `run` does when the time limit is reached.
     fn within_time(&mut self, run: impl FnOnce(&mut Machine) -> Exit) -> Exit {
-        let run = |machine: &mut Machine| {
-            let exit = run(machine);
-            machine.finish(exit)
-        };
-        let Some(alarm) = self.alarm.take() else {
-            return run(self);
-        };
-        alarm.start();
+        let going_on = self.runs.begin(self.limit);
         let exit = run(self);
-        let rang = alarm.end();
-        self.alarm = Some(alarm);
-        match exit {
-            Exit::Interrupted if rang => Exit::Timeout,
-            other => other,
-        }
+        let exit = self.finish(exit);
+        going_on.end(exit)
     }
 
     /// Writes what the program printed last. Where that fails, one that ended well did not; how another ended is more

@@ -77,7 +77,7 @@ impl Machine {
             }
         }
         let wait = Duration::from_nanos(ticks.saturating_mul(TICK));
-        if let Some(timer) = &board.timer {
+        if let Some(timer) = &mut board.timer {
             timer.arm(Instant::now() + wait);
             board.armed = Some(set);
         }
@@ -89,7 +89,7 @@ impl Machine {
             return false;
         };
         let armed = board.armed.take().is_some();
-        armed && board.timer.as_ref().is_some_and(Timer::disarm)
+        armed && board.timer.as_mut().is_some_and(Timer::disarm)
     }
 
     /// The engine has stopped. Whether that was for the timer, and the run simply goes on.
