@@ -10,8 +10,13 @@ use std::fs;
 
 #[test]
 fn usage_errors_are_one_line_and_125() {
-    let rows: [(&[&str], &str); 13] = [
+    let rows: [(&[&str], &str); 15] = [
         (&["--bogus", "hello.elf"], "unexpected argument '--bogus'"),
+        (&["--strcae", "hello.elf"], "did you mean '--strace'?"),
+        (
+            &["--engine", "itnerp", "hello.elf"],
+            "did you mean 'interp'?",
+        ),
         (&["run"], "required arguments were not provided: <PROG>"),
         (&["--engine", "fast", "hello.elf"], "invalid value 'fast'"),
         (&["--placement", "x", "hello.elf"], "invalid value 'x'"),
@@ -305,4 +310,55 @@ fn memory_that_the_host_refuses_is_told() {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(125), "{text}");
     assert!(text.contains("refused memory for the window"), "{text}");
+}
+
+#[test]
+fn a_command_that_is_nearly_one_is_suggested() {
+    for (typed, meant) in [("rum", "run"), ("inof", "info")] {
+        let output = in_fixtures(&[typed, "hello.elf"]);
+        assert_one_line(&output, typed);
+        assert_eq!(output.status.code(), Some(127), "{typed}");
+        let text = stderr(&output);
+        let hint = format!("did you mean 'rvjit {meant}'?");
+        assert!(text.contains(&hint), "{text}");
+    }
+    let output = in_fixtures(&["run", "./rum"]);
+    assert!(!stderr(&output).contains("did you mean"));
+}
+
+#[test]
+fn options_from_the_environment_stand_before_those_that_are_typed() {
+    let with = |flags: &str, args: &[&str]| {
+        let mut command = rvjit();
+        command.current_dir(fixtures()).args(args);
+        command.env("RVJIT_RUN_FLAGS", flags).output().unwrap()
+    };
+    let output = with("--strace", &["hello.elf"]);
+    assert!(stderr(&output).contains("write(1, "), "{output:?}");
+    assert_eq!(stdout(&output), "hello, world\n");
+    let output = with("--max-insns 5", &["run", "hello.elf"]);
+    assert_eq!(output.status.code(), Some(152));
+    let output = with(
+        "--max-insns 5",
+        &["run", "--max-insns", "100000", "hello.elf"],
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let output = with(" ", &["hello.elf"]);
+    assert_eq!((output.status.code(), stderr(&output).len()), (Some(0), 0));
+    let output = with("'", &["info", "hello.elf"]);
+    assert_eq!(output.status.code(), Some(0), "only for runs");
+    for (flags, says) in [
+        ("--strcae", "did you mean '--strace'?"),
+        ("'--strace", "a quote is not closed"),
+        ("other.elf", "only options"),
+    ] {
+        let output = with(flags, &["hello.elf"]);
+        assert_one_line(&output, flags);
+        assert_eq!(output.status.code(), Some(125), "{flags}");
+        let text = stderr(&output);
+        assert!(
+            text.contains("RVJIT_RUN_FLAGS: ") && text.contains(says),
+            "{text}"
+        );
+    }
 }

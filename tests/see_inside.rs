@@ -51,6 +51,17 @@ fn a_crash_is_told_with_functions_files_and_lines_on_every_engine() {
 }
 
 #[test]
+fn compressed_debug_information_is_read() {
+    let plain = stderr(&command(&["nullcrash.elf"]));
+    let (_, plain) = plain.split_once('\n').unwrap();
+    assert!(plain.contains("src/nullcrash.c:6"), "{plain}");
+    for how in ["zlib", "zlib_gnu", "zstd"] {
+        let text = stderr(&command(&[&format!("nullcrash_{how}.elf")]));
+        assert_eq!(text.split_once('\n').unwrap().1, plain, "{how}");
+    }
+}
+
+#[test]
 fn the_report_of_a_crash_is_json() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("report.json");

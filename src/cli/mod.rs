@@ -11,16 +11,32 @@ mod info;
 mod observe;
 mod output;
 mod run;
+mod run_flags;
+mod suggest;
 
-use crate::exit_status::OWN_ERROR;
+use crate::exit_status::{NOT_FOUND, OWN_ERROR};
 use args::{Cli, Command, RunArgs};
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+
+/// The first words that are not a program's name.
+const OURS: [&str; 10] = [
+    "run",
+    "disasm",
+    "info",
+    "completions",
+    "man",
+    "help",
+    "-h",
+    "--help",
+    "-V",
+    "--version",
+];
 
 /// What ends the command early: a message and a status.
 #[derive(Debug)]
@@ -56,8 +72,34 @@ fn command(args: impl IntoIterator<Item = OsString>) -> u8 {
         // Fails only where a logger is set already.
         let _ = env_logger::Builder::from_env(log).try_init();
     }
-    let args = with_run(args.into_iter().collect());
-    let result = match parse(&args) {
+    let typed: Vec<OsString> = args.into_iter().collect();
+    let first = typed.get(1).cloned();
+    let args = with_run(typed);
+    execute(&args).unwrap_or_else(|failure| {
+        let meant = first.filter(|_| failure.status == NOT_FOUND);
+        let meant = meant.and_then(|word| suggest::similar(word.to_str()?, &OURS));
+        match meant {
+            Some(meant) => say(&format!(
+                "{}; did you mean 'rvjit {meant}'?",
+                failure.message
+            )),
+            None => say(&failure.message),
+        }
+        failure.status
+    })
+}
+
+fn execute(args: &[OsString]) -> Result<u8, Failure> {
+    let flags =
+        std::env::var_os(run_flags::NAME).filter(|_| args.get(1).is_some_and(|a| a == "run"));
+    let parsed = match flags {
+        Some(flags) => match run_flags::options(&flags)? {
+            none if none.is_empty() => parse(args),
+            options => run_flags::parse(args, options),
+        },
+        None => parse(args),
+    };
+    match parsed {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run::run(*args),
             Command::Disasm(args) => disasm::disasm(&args),
@@ -66,11 +108,7 @@ fn command(args: impl IntoIterator<Item = OsString>) -> u8 {
             Command::Man => docs::man(),
         },
         Err(error) => usage(&error, args.get(1)),
-    };
-    result.unwrap_or_else(|failure| {
-        say(&failure.message);
-        failure.status
-    })
+    }
 }
 
 /// What was typed.
@@ -108,18 +146,6 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
 /// `rvjit PROG` means `rvjit run PROG`: inserts the word where the first argument is not one of ours. A program of such
 /// a name is run as `./run`.
 fn with_run(mut args: Vec<OsString>) -> Vec<OsString> {
-    const OURS: [&str; 10] = [
-        "run",
-        "disasm",
-        "info",
-        "completions",
-        "man",
-        "help",
-        "-h",
-        "--help",
-        "-V",
-        "--version",
-    ];
     if let Some(first) = args.get(1)
         && !OURS.iter().any(|ours| first == ours)
     {
@@ -137,16 +163,37 @@ fn usage(error: &clap::Error, command: Option<&OsString>) -> Result<u8, Failure>
     if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return error.print().map(|()| OWN_ERROR).map_err(Failure::own);
     }
+    let message = one_line(error);
+    let command = command.and_then(|name| name.to_str()).unwrap_or("run");
+    Err(Failure::own(format_args!(
+        "{message}{} see 'rvjit {command} --help'",
+        if message.ends_with('?') { "" } else { ";" }
+    )))
+}
+
+/// What clap says, with the option or value that it thinks was meant.
+fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelp || error.kind() == ErrorKind::DisplayVersion {
+        return "help and version are not for here".to_owned();
+    }
     let text = error.to_string();
     // The first paragraph; what follows are usage and hints.
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = paragraph.split_whitespace().collect();
     let message = words.join(" ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
-    let command = command.and_then(|name| name.to_str()).unwrap_or("run");
-    Err(Failure::own(format_args!(
-        "{message}; see 'rvjit {command} --help'"
-    )))
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    let meant = suggested
+        .into_iter()
+        .find_map(|kind| match error.get(kind)? {
+            ContextValue::String(meant) => Some(meant.as_str()),
+            ContextValue::Strings(all) => all.first().map(String::as_str),
+            _ => None,
+        });
+    match meant {
+        Some(meant) => format!("{message}; did you mean '{meant}'?"),
+        None => message.to_owned(),
+    }
 }
 
 #[cfg(test)]

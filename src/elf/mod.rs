@@ -12,6 +12,7 @@ mod sections;
 mod stack;
 mod symbols;
 mod toolchain;
+mod unpack;
 
 pub use error::{ElfError, LoadError};
 pub use layout::{Layout, Plan, load};
@@ -35,6 +36,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::OnceLock;
+use unpack::Unpacked;
 
 /// The largest file that is read: 1 GiB, four times what a program with much debug information has.
 pub const LARGEST_FILE: u64 = 1 << 30;
@@ -98,6 +100,7 @@ pub struct Image {
     pub special: SpecialSymbols,
     tables: Option<symbols::Tables>,
     symbols: OnceLock<Symbols>,
+    unpacked: OnceLock<Unpacked>,
 }
 
 /// A word through which a program and its host speak.
@@ -205,6 +208,7 @@ impl Image {
             special,
             tables,
             symbols: OnceLock::new(),
+            unpacked: OnceLock::new(),
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A damaged table is no reason to refuse a program: whatever cannot be read is left out.
 
+use super::unpack::{Packing, SHF_COMPRESSED, Unpacked};
 use super::{CTX, Image};
 use goblin::elf::header::Header;
 use goblin::elf::section_header::{SHF_ALLOC, SHF_EXECINSTR, SectionHeader};
@@ -87,6 +88,11 @@ impl<'a> Table<'a> {
         Some(Table { headers, names })
     }
 
+    fn find(&self, name: &str) -> Option<&SectionHeader> {
+        let mut named = self.named();
+        Some(named.find(|named| named.1 == name.as_bytes())?.0)
+    }
+
     fn named(&self) -> impl Iterator<Item = (&SectionHeader, &'a [u8])> {
         self.headers.iter().filter_map(|header| {
             let name = self.names.get(header.sh_name..)?;
@@ -103,14 +109,45 @@ impl Image {
         Image::parse(self.bytes().to_vec()).ok()
     }
 
-    /// The bytes and the guest address of a section; `None` where there is none of this name.
+    /// The bytes and the guest address of a section; `None` where there is none of this name. Debug information that is
+    /// compressed is unpacked.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<(&[u8], u32)> {
         let bytes = self.bytes();
         let table = Table::read(bytes)?;
-        let (header, _) = table.named().find(|named| named.1 == name.as_bytes())?;
-        let bytes = bytes.get(data(bytes, header)?)?;
-        Some((bytes, u32::try_from(header.sh_addr).ok()?))
+        match table.find(name) {
+            Some(header) if header.sh_flags & SHF_COMPRESSED == 0 => {
+                let bytes = bytes.get(data(bytes, header)?)?;
+                Some((bytes, u32::try_from(header.sh_addr).ok()?))
+            }
+            // Tools have no address for what is not loaded.
+            Some(_) | None => Some((self.unpacked().get(name)?, 0)),
+        }
+    }
+
+    /// The debug sections that cannot be unpacked, each with the reason.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.unpacked().left_out
+    }
+
+    fn unpacked(&self) -> &Unpacked {
+        self.unpacked.get_or_init(|| {
+            let bytes = self.bytes();
+            let Some(table) = Table::read(bytes) else {
+                return Unpacked::default();
+            };
+            Unpacked::new(|name| {
+                let (header, packing) = match table.find(&format!(".debug_{name}")) {
+                    Some(header) if header.sh_flags & SHF_COMPRESSED != 0 => {
+                        (header, Packing::Flag)
+                    }
+                    Some(_) => return None,
+                    None => (table.find(&format!(".zdebug_{name}"))?, Packing::Gnu),
+                };
+                Some((bytes.get(data(bytes, header)?)?, packing))
+            })
+        })
     }
 }
 

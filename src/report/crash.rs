@@ -27,6 +27,9 @@ pub struct Crash {
     pub backtrace: Vec<NamedFrame>,
     /// The last system calls, oldest first. Strings in them are addresses: what stood there is not known any more.
     pub system_calls: Vec<String>,
+    /// Debug information that could not be read, with the reasons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// An instruction and what it works on.
@@ -101,6 +104,7 @@ impl Crash {
                 .flat_map(|&frame| named(frame, view.image, &lines))
                 .collect(),
             system_calls,
+            left_out: view.image.left_out().to_vec(),
         })
     }
 }
@@ -193,6 +197,12 @@ impl fmt::Display for Crash {
             writeln!(f, "  last system calls:")?;
             for call in &self.system_calls {
                 writeln!(f, "    {call}")?;
+            }
+        }
+        if !self.left_out.is_empty() {
+            writeln!(f, "  debug information left out:")?;
+            for section in &self.left_out {
+                writeln!(f, "    {section}")?;
             }
         }
         Ok(())
