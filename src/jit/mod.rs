@@ -25,6 +25,7 @@ use crate::engine::{Budget, Engine, EngineStats, HostCode, Sample, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
 use crate::sys::signal::{FAULT, FaultGuard};
+use crate::sys::signal_stack::SignalStack;
 use back::backend::{Backend, CodeOffset, Event, Options, Stubs};
 use back::translate::Mode;
 use code::buffer::CodeBuffer;
@@ -190,6 +191,7 @@ impl<B: Backend> Jit<B> {
         if let Some(missed) = jit.stubs.missed {
             jit.arena.set_missed(jit.code.address(missed));
         }
+        enter::check(placement)?;
         Ok(jit)
     }
 
@@ -262,6 +264,7 @@ impl<B: Backend> Jit<B> {
     }
 
     fn enter(&mut self, at: CodeOffset) -> u64 {
+        debug_assert!(self.fetcher.is_here(), "this thread has not fetched anew");
         let code = self.code.address(CodeOffset(0))..self.code.address(self.code.next());
         let stubs = (
             self.code.address(self.stubs.enter),
@@ -282,15 +285,7 @@ impl<B: Backend> Jit<B> {
         // SAFETY: stubs and code are published and of this engine; all code was made for the memory that the state names
         // and that `run` was given, since `bind` drops the other. The hooks take an engine of this type.
         unsafe {
-            enter::run(
-                hooks,
-                &mut self.arena,
-                self.guard,
-                self.placement,
-                code,
-                stubs,
-                host,
-            );
+            enter::run(hooks, &mut self.arena, self.guard, code, stubs, host);
         }
         self.arena.state().exit_at
     }
@@ -420,6 +415,8 @@ impl<B: Backend> Jit<B> {
         if *budget == Budget::Instructions(0) {
             return Ok(Stop::Budget);
         }
+        enter::prepare(self.placement, self.arena.state().base)?;
+        let _stack = SignalStack::hold();
         self.heed_code_writes(memory)?;
         self.fetcher.arrive();
         self.arena.state().x = cpu.x;

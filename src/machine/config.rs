@@ -15,6 +15,7 @@ use crate::memory::{
 };
 use crate::platform::{Decision, Platform, PlatformError, RamError, decide, plan};
 use crate::rv32::Isa;
+use crate::sys::segment;
 use crate::syscall::abi::StatLayout;
 use crate::syscall::{DirGrant, Stream, SyscallError};
 use std::fmt;
@@ -408,5 +409,10 @@ fn placements(config: &MachineConfig, lowest: u32) -> Vec<Placement> {
     let mut suitable = Placement::ALL.to_vec();
     suitable.reverse();
     suitable.retain(|&p| p != Placement::Identity || lowest >= IDENTITY_LOWEST);
+    if let Err(error) = segment::check() {
+        // The interpreter can have it, where nothing else has room for so much memory.
+        log::info!("window placement: the host refuses a segment base: {error}");
+        suitable.sort_by_key(|&p| p == Placement::Window);
+    }
     suitable
 }

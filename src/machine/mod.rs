@@ -27,6 +27,7 @@ use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
 use crate::memory::{Access, Fault, Memory, PAGE_COUNT, PAGE_SIZE};
 use crate::platform::{Decision, Platform};
+use crate::sys::signal_stack::SignalStack;
 use crate::syscall::semihosting::is_semihosting_call;
 use crate::syscall::{Convention, Outcome, SyscallConfig, Syscalls};
 use alarm::Alarm;
@@ -244,6 +245,8 @@ impl Machine {
 
     /// Ends what `run` does when the time limit is reached.
     fn within_time(&mut self, run: impl FnOnce(&mut Machine) -> Exit) -> Exit {
+        // Once, not for each slice.
+        let _stack = SignalStack::hold();
         let going_on = self.runs.begin(self.limit);
         let exit = run(self);
         let exit = self.finish(exit);

@@ -12,3 +12,4 @@ pub mod pagemap;
 pub mod sampler;
 pub mod segment;
 pub mod signal;
+pub mod signal_stack;

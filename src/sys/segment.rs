@@ -4,23 +4,65 @@
     expect(unsafe_code, reason = "the segment base is set by a system call")
 )]
 
-/// Makes `gs:0` mean `base` on this thread.
+use std::io;
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-pub(crate) fn set_window_base(base: u64) {
+mod base {
     use std::cell::Cell;
+    use std::io;
+
     const ARCH_SET_GS: libc::c_int = 0x1001;
     thread_local! {
-        static CURRENT: Cell<u64> = const { Cell::new(0) };
+        pub(super) static CURRENT: Cell<u64> = const { Cell::new(0) };
     }
-    if CURRENT.get() == base {
-        return;
+
+    pub(super) fn set(base: u64) -> io::Result<()> {
+        // SAFETY: changes only where GS-relative accesses of this thread go; nothing but emitted code makes any.
+        match unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) } {
+            0 => {
+                CURRENT.set(base);
+                Ok(())
+            }
+            _ => Err(io::Error::last_os_error()),
+        }
     }
-    // SAFETY: changes only where GS-relative accesses of this thread go; nothing but emitted code makes any.
-    let result = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) };
-    assert_eq!(result, 0, "arch_prctl refused a canonical address");
-    CURRENT.set(base);
+}
+
+/// Makes `gs:0` mean `base` on this thread.
+///
+/// # Errors
+/// The system's: sandboxes may refuse it.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) fn set_window_base(base: u64) -> io::Result<()> {
+    if base::CURRENT.get() == base {
+        return Ok(());
+    }
+    base::set(base)
+}
+
+/// Asks the system whether [`set_window_base`] works.
+///
+/// # Errors
+/// The system's.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) fn check() -> io::Result<()> {
+    base::set(base::CURRENT.get())
 }
 
 /// Other hosts hold the base in a register.
+///
+/// # Errors
+/// None.
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-pub(crate) fn set_window_base(_base: u64) {}
+pub(crate) fn set_window_base(_base: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// Other hosts hold the base in a register.
+///
+/// # Errors
+/// None.
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(crate) fn check() -> io::Result<()> {
+    Ok(())
+}

@@ -87,7 +87,8 @@ impl FaultGuard {
         Ok(FaultGuard(()))
     }
 
-    /// Runs `code` with faults in the range of `running` turned into its way out.
+    /// Runs `code` with faults in the range of `running` turned into its way out. Whoever calls this again and again
+    /// [holds](super::signal_stack::SignalStack::hold) the stack for the handler meanwhile.
     ///
     /// The handler writes where `running` says, so nobody outside may make one:
     ///
@@ -111,11 +112,21 @@ fn install_one(signal: libc::c_int, previous: &AtomicPtr<libc::sigaction>) -> io
     // SAFETY: all-zero bytes are a valid sigaction.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = on_signal as *const () as usize;
-    // A fault is handled on the alternate stack, which may be small; what a kick calls wants the thread's own.
+    // A fault is handled on the alternate stack (`signal_stack`); what a kick calls wants the thread's own.
     action.sa_flags = match signal {
         KICK => libc::SA_SIGINFO,
         _ => libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER,
     };
+    if signal != KICK {
+        // Handlers of other signals would nest there, and whoever sends them does not wait. A fault in a handler that
+        // this one passes on to is one all the same.
+        // SAFETY: the set is this function's own.
+        unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+        for fault in [libc::SIGSEGV, libc::SIGBUS] {
+            // SAFETY: as above; the signal exists.
+            unsafe { libc::sigdelset(&raw mut action.sa_mask, fault) };
+        }
+    }
     // SAFETY: as above.
     let mut old: Box<libc::sigaction> = Box::new(unsafe { std::mem::zeroed() });
     // SAFETY: both point to sigactions; the handler is async-signal-safe.
@@ -133,7 +144,6 @@ fn prepare_thread() {
         return;
     }
     unblock(&SIGNALS);
-    ensure_signal_stack();
 }
 
 /// Lets this thread take these signals.
@@ -148,26 +158,6 @@ pub(super) fn unblock(signals: &[libc::c_int]) {
     }
     // SAFETY: the set is whole.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
-}
-
-/// Gives this thread an alternate signal stack if it has none (Rust's own threads do).
-fn ensure_signal_stack() {
-    // SAFETY: all-zero bytes are a valid stack_t.
-    let mut current: libc::stack_t = unsafe { std::mem::zeroed() };
-    // SAFETY: only queries.
-    let queried = unsafe { libc::sigaltstack(ptr::null(), &raw mut current) };
-    if queried == 0 && current.ss_flags & libc::SS_DISABLE == 0 {
-        return;
-    }
-    // Lives as long as the thread may take signals, which is to the end of the process.
-    let stack: &'static mut [u8] = Box::leak(vec![0_u8; 64 << 10].into_boxed_slice());
-    let new = libc::stack_t {
-        ss_sp: stack.as_mut_ptr().cast(),
-        ss_flags: 0,
-        ss_size: stack.len(),
-    };
-    // SAFETY: the memory is never freed and used by nothing else.
-    unsafe { libc::sigaltstack(&raw const new, ptr::null_mut()) };
 }
 
 extern "C" fn on_signal(

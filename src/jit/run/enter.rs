@@ -3,8 +3,9 @@
 
 use crate::jit::code::jump_table::Arena;
 use crate::memory::Placement;
-use crate::sys::icache;
 use crate::sys::signal::{FaultGuard, HostRegisters, Running};
+use crate::sys::{icache, segment};
+use std::io;
 use std::thread::{self, ThreadId};
 
 /// What is called, on the thread that runs emitted code, when something interrupts it there. Both may do anything to the
@@ -35,9 +36,37 @@ impl Fetcher {
         }
         moved
     }
+
+    /// Whether this thread is the one that may.
+    pub(in crate::jit) fn is_here(&self) -> bool {
+        self.0 == Some(thread::current().id())
+    }
 }
 
-/// Runs emitted code from `host` until it leaves, with the registers of the arena's state.
+/// Whether the system lets threads have what [`prepare`] gives them.
+///
+/// # Errors
+/// The system's.
+pub(in crate::jit) fn check(placement: Placement) -> io::Result<()> {
+    match placement {
+        Placement::Window => segment::check(),
+        Placement::Identity | Placement::Paged => Ok(()),
+    }
+}
+
+/// What emitted code of this placement needs of the thread that runs it.
+///
+/// # Errors
+/// The system's, where it refuses that.
+pub(in crate::jit) fn prepare(placement: Placement, base: u64) -> io::Result<()> {
+    match placement {
+        Placement::Window => segment::set_window_base(base),
+        Placement::Identity | Placement::Paged => Ok(()),
+    }
+}
+
+/// Runs emitted code from `host` until it leaves, with the registers of the arena's state, on a thread that
+/// [`prepare`] was called on and that holds a [`SignalStack`](crate::sys::signal_stack::SignalStack).
 ///
 /// Nobody outside can have it jump anywhere:
 ///
@@ -54,16 +83,12 @@ pub(in crate::jit) unsafe fn run(
     hooks: Hooks,
     arena: &mut Arena,
     guard: FaultGuard,
-    placement: Placement,
     code: std::ops::Range<usize>,
     (enter, leave): (usize, usize),
     host: usize,
 ) {
     let base = arena.base();
     let state = arena.state();
-    if placement == Placement::Window {
-        crate::sys::segment::set_window_base(state.base);
-    }
     let running = Running {
         code_start: code.start,
         code_end: code.end,
