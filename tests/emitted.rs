@@ -136,7 +136,8 @@ fn golden(host: Host) -> String {
     }
     text += &show_stubs(host);
     for placement in [Placement::Window, Placement::Paged] {
-        for (title, insns) in sequences::memory() {
+        let atomics = extensions::atomics();
+        for (title, insns) in sequences::memory().into_iter().chain(atomics) {
             let ahead = translate(host, placement, &insns);
             let title = format!("{title} ({})", placement.name());
             text += &show(host, &title, &ahead);

@@ -377,7 +377,7 @@ impl<B: Backend> Jit<B> {
 
     /// Brings all that the caller sees up to date; the guest is at `pc`.
     fn tell(&mut self, pc: u32, cpu: &mut Cpu, budget: &mut Budget) {
-        cpu.x = self.arena.state().x;
+        self.arena.state().give(cpu);
         cpu.pc = pc;
         self.tell_budget(cpu, budget);
     }
@@ -419,7 +419,7 @@ impl<B: Backend> Jit<B> {
         let _stack = SignalStack::hold();
         self.heed_code_writes(memory)?;
         self.fetcher.arrive();
-        self.arena.state().x = cpu.x;
+        self.arena.state().take(cpu);
         let mut next = Next::Pc(cpu.pc);
         loop {
             match self.run_code(next, cpu, memory, budget)? {

@@ -73,6 +73,7 @@ fn run(engine: &mut dyn Engine, memory: &mut Memory, program: &Program) -> Outco
         stop,
         pc: cpu.pc,
         x: cpu.x,
+        reservation: cpu.reservation,
         // Nothing is stored.
         data: Vec::new(),
         executed: None,

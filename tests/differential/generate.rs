@@ -289,9 +289,9 @@ impl Generator<'_> {
     }
 
     pub(crate) fn one(&mut self) {
-        match self.random.below(23) {
+        match self.random.below(24) {
             0..=5 => self.simple(),
-            22 => self.atomic(),
+            22 | 23 => self.atomic(),
             6 | 7 => self.load(),
             8 | 9 => self.store(),
             10 | 11 => self.branch(),

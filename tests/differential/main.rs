@@ -100,6 +100,7 @@ struct Outcome {
     stop: Stop,
     pc: u32,
     x: [u32; 32],
+    reservation: Option<u32>,
     data: Vec<u8>,
     executed: Option<u64>,
 }
@@ -123,6 +124,7 @@ fn run(engine: &mut dyn Engine, memory: &mut Memory, program: &Program, budget: 
         stop,
         pc: cpu.pc,
         x: cpu.x,
+        reservation: cpu.reservation,
         data: data(memory),
         executed,
     }
@@ -141,6 +143,10 @@ fn differences(expected: &Outcome, got: &Outcome) -> String {
         if want != have {
             writeln!(text, "{reg}: {have:#x}, expected {want:#x}").unwrap();
         }
+    }
+    if expected.reservation != got.reservation {
+        let (want, have) = (expected.reservation, got.reservation);
+        writeln!(text, "reservation: {have:x?}, expected {want:x?}").unwrap();
     }
     if let Some(at) = (0..expected.data.len()).find(|&n| expected.data[n] != got.data[n]) {
         writeln!(

@@ -1,7 +1,7 @@
-//! Sequences of the extensions: bit manipulation and conditional zeros.
+//! Sequences of the extensions: bit manipulation, conditional zeros, atomic operations.
 
 use crate::sequences::*;
-use rvjit::rv32::{AluOp, BitOp, Cond, Insn, LoadOp, Reg, UnaryOp};
+use rvjit::rv32::{AluOp, AtomicOp, BitOp, Cond, Insn, LoadOp, Reg, UnaryOp};
 
 const fn b(op: BitOp, rd: Reg, rs1: Reg, rs2: Reg) -> Insn {
     Insn::Bits { op, rd, rs1, rs2 }
@@ -84,5 +84,34 @@ pub(crate) fn bits() -> Vec<Sequence> {
         ("czero.nez in place", vec![b(CzeroNez, A0, A0, A1)]),
         ("czero.eqz without homes", vec![b(CzeroEqz, GP, x(4), T6)]),
         ("clmul", two(Clmul)),
+    ]
+}
+
+fn atomic(op: AtomicOp, rd: Reg, rs2: Reg, rs1: Reg) -> Insn {
+    Insn::Atomic {
+        op,
+        rd,
+        rs1,
+        rs2,
+        ordering: 0,
+    }
+}
+
+/// Atomic operations, which have one form for each placement.
+pub(crate) fn atomics() -> Vec<Sequence> {
+    use AtomicOp::*;
+    vec![
+        ("lr.w", vec![atomic(LoadReserved, A0, ZERO, A1)]),
+        (
+            "lr.w over its address",
+            vec![atomic(LoadReserved, A1, ZERO, A1)],
+        ),
+        ("sc.w", vec![atomic(StoreConditional, A0, A2, A1)]),
+        ("amoswap.w", vec![atomic(Swap, A0, A2, A1)]),
+        ("amoadd.w", vec![atomic(Add, A0, A2, A1)]),
+        ("amoor.w, x0", vec![atomic(Or, ZERO, A2, A1)]),
+        ("amomin.w", vec![atomic(Min, A0, A2, A1)]),
+        ("amoadd.w without homes", vec![atomic(Add, GP, T0, x(4))]),
+        ("amomaxu.w without homes", vec![atomic(Maxu, GP, T0, x(4))]),
     ]
 }

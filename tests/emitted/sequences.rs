@@ -75,6 +75,7 @@ pub(crate) fn all() -> Vec<Sequence> {
     all.extend(idioms::neighbours());
     all.extend(idioms::accesses());
     all.extend(extensions::bits());
+    all.extend(extensions::atomics());
     all
 }
 

@@ -6,7 +6,7 @@
 
 use crate::jit::ir::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::JumpTableKind;
-use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
+use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// A place in the code buffer, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -243,6 +243,9 @@ pub trait Backend: Send + crate::jit::ir::costs::Costs {
     fn load(&mut self, op: LoadOp, rd: Reg, address: Address);
     /// memory = the low bits of src, which may be x0.
     fn store(&mut self, op: StoreOp, src: Reg, address: Address);
+
+    /// What [`Op::Atomic`] says; rd and src may be x0.
+    fn atomic(&mut self, op: AtomicOp, rd: Reg, src: Reg, base: Reg);
 
     /// An access to base + offset, and then base += `update`; the offset is then 0 or the same. Only for hosts whose
     /// [`Costs`](crate::jit::ir::costs::Costs) say that they can.

@@ -176,6 +176,7 @@ fn emit<B: Backend>(backend: &mut B, op: Op, target: &impl Fn(u32) -> Target) {
         } => backend.add_carry(sub, lo, carry, a, b),
         Op::Load { op, rd, address } => backend.load(op, rd, address),
         Op::Store { op, src, address } => backend.store(op, src, address),
+        Op::Atomic { op, rd, src, base } => backend.atomic(op, rd, src, base),
         Op::Joint {
             access,
             base,

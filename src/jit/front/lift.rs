@@ -59,6 +59,14 @@ impl Lifter<'_> {
         self.push(op);
     }
 
+    /// A register gets what memory holds, or whether a store was made.
+    fn loaded(&mut self, rd: Reg) {
+        if !rd.is_zero() {
+            self.known[rd.index()] = None;
+            self.held[rd.index()] = None;
+        }
+    }
+
     pub(super) fn constant(&mut self, rd: Reg, value: u32) {
         self.write(rd, Op::Imm { rd, value });
     }
@@ -86,11 +94,20 @@ impl Lifter<'_> {
                 offset,
             } => {
                 let address = Address::new(rs1, offset);
-                if !rd.is_zero() {
-                    self.known[rd.index()] = None;
-                    self.held[rd.index()] = None;
-                }
+                self.loaded(rd);
                 self.push(Op::Load { op, rd, address });
+            }
+            // At address 0; the region's block ends here.
+            Insn::Atomic { rs1, .. } if rs1.is_zero() => self.push(Op::Interpret),
+            Insn::Atomic {
+                op,
+                rd,
+                rs1: base,
+                rs2: src,
+                ..
+            } => {
+                self.loaded(rd);
+                self.push(Op::Atomic { op, rd, src, base });
             }
             Insn::Store {
                 op,
@@ -125,7 +142,6 @@ impl Lifter<'_> {
             Insn::Fence { .. } => self.push(Op::Nop),
             Insn::FenceI { .. }
             | Insn::Csr { .. }
-            | Insn::Atomic { .. }
             | Insn::Ecall
             | Insn::Ebreak
             | Insn::Privileged(_) => {

@@ -135,9 +135,9 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
             | Insn::Ebreak
             | Insn::Csr { .. }
             | Insn::FenceI { .. }
-            | Insn::Atomic { .. }
             | Insn::Privileged(PrivilegedOp::Wfi),
         ) => end(None, true),
+        Some(Insn::Atomic { rs1, .. }) if rs1.is_zero() => end(None, true),
         Some(Insn::Bits { op, .. }) if op.is_carryless_product() => end(None, true),
         Some(Insn::Privileged(PrivilegedOp::Mret)) => end(None, false),
         None => end(None, false),
@@ -152,6 +152,7 @@ fn flow(insn: Option<Insn>, pc: u32) -> Flow {
             | Insn::Bits { .. }
             | Insn::BitsImm { .. }
             | Insn::Unary { .. }
+            | Insn::Atomic { .. }
             | Insn::Fence { .. },
         ) => Flow::On(None),
     }

@@ -3,7 +3,7 @@
 //! One guest instruction gives one operation; `passes` then join and drop some.
 
 use super::registers::RegSet;
-use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
+use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// A second operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -356,6 +356,18 @@ pub enum Op {
         /// What is added to the base.
         update: Option<i32>,
     },
+    /// rd = the word at base, and what [`AtomicOp`] says becomes of it and of the reservation; or, of `StoreConditional`,
+    /// whether it was not stored. Misaligned, it is left to the interpreter.
+    Atomic {
+        /// Which.
+        op: AtomicOp,
+        /// Result; may be x0.
+        rd: Reg,
+        /// The other operand; may be x0.
+        src: Reg,
+        /// Where.
+        base: Reg,
+    },
     /// Goes to `target` where the test holds, else on.
     Branch {
         /// The test.
@@ -452,6 +464,7 @@ impl Op {
             } => acts(one(a) | one(b), one(lo) | one(carry)),
             Op::Load { rd, address, .. } => acts(at(address), one(rd)),
             Op::Store { src, address, .. } => acts(one(src) | at(address), RegSet::NONE),
+            Op::Atomic { rd, src, base, .. } => acts(one(src) | one(base), one(rd)),
             Op::Joint {
                 access,
                 base,
@@ -501,7 +514,10 @@ impl Op {
     /// Whether this accesses guest memory: the code may be left here, with all registers visible.
     #[must_use]
     pub fn accesses(self) -> bool {
-        matches!(self, Op::Load { .. } | Op::Store { .. } | Op::Joint { .. })
+        matches!(
+            self,
+            Op::Load { .. } | Op::Store { .. } | Op::Joint { .. } | Op::Atomic { .. }
+        )
     }
 
     /// Whether execution may go elsewhere here, with all registers visible.

@@ -1,10 +1,16 @@
 //! What emitted code and the engine share: the [`State`], at fixed offsets from the register that the code holds, and the
 //! form of the jump table behind it.
 
+use crate::cpu::Cpu;
+
 /// What emitted code and the engine tell each other.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct State {
+    /// The address of the word that `lr.w` reserved; no multiple of 4 where there is none.
+    reservation: u32,
+    /// For emitted code, inside one operation.
+    spare: u32,
     /// The host's stack pointer while emitted code uses the register for the state.
     pub host_stack: u64,
     /// Instructions that may still be executed, where counting is on.
@@ -25,6 +31,23 @@ pub struct State {
     pub x: [u32; 32],
 }
 
+/// What [`State`] has for no reservation.
+pub const NOT_RESERVED: u32 = 1;
+
+impl State {
+    /// Takes over what of the hart emitted code has here: registers and reservation.
+    pub fn take(&mut self, cpu: &Cpu) {
+        self.x = cpu.x;
+        self.reservation = cpu.reservation.unwrap_or(NOT_RESERVED);
+    }
+
+    /// Gives it back.
+    pub fn give(&self, cpu: &mut Cpu) {
+        cpu.x = self.x;
+        cpu.reservation = Some(self.reservation).filter(|addr| addr.is_multiple_of(4));
+    }
+}
+
 /// Offsets from the register that emitted code holds.
 pub mod offset {
     use super::State;
@@ -38,6 +61,10 @@ pub mod offset {
     const fn below(field: usize) -> i32 {
         field as i32 - size_of::<State>() as i32
     }
+    /// `State::reservation`.
+    pub const RESERVATION: i32 = below(offset_of!(State, reservation));
+    /// `State::spare`.
+    pub const SPARE: i32 = below(offset_of!(State, spare));
     /// [`State::host_stack`].
     pub const HOST_STACK: i32 = below(offset_of!(State, host_stack));
     /// [`State::budget`].

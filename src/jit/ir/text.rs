@@ -1,6 +1,7 @@
 //! Operations as a reader sees them: what is computed, `=`, the operation and its operands; memory in brackets.
 
 use super::op::{Address, Joint, Op, Operand, ShiftKind, Test};
+use crate::rv32::AtomicOp;
 use std::fmt::{self, Debug, Display, Formatter};
 
 /// The name of a variant, as mnemonics are written.
@@ -172,6 +173,13 @@ impl Display for Op {
                     }
                 }
                 update.map_or(Ok(()), |by| write!(f, "; {base} += {by}"))
+            }
+            Op::Atomic { op, rd, src, base } => {
+                write!(f, "{rd} = atomic {} [{base}]", Name(op))?;
+                match op {
+                    AtomicOp::LoadReserved => Ok(()),
+                    _ => write!(f, ", {src}"),
+                }
             }
             Op::Branch { test, target } => write!(f, "branch {target:#x} if {test}"),
             Op::Jump { target } => write!(f, "jump {target:#x}"),

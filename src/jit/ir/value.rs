@@ -86,6 +86,7 @@ impl Op {
             | Op::Load { .. }
             | Op::Store { .. }
             | Op::Joint { .. }
+            | Op::Atomic { .. }
             | Op::Branch { .. }
             | Op::Jump { .. }
             | Op::JumpReg { .. }

@@ -220,6 +220,7 @@ fn op(op: Op) -> Rule {
             all_named(&[lo, carry, a, b])?;
             rule(lo != carry, "two results in one register")
         }
+        Op::Atomic { base, .. } => named(base),
         Op::Load { address: at, .. } | Op::Store { address: at, .. } => address(at),
         Op::Joint {
             access,

@@ -44,7 +44,7 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
-        cpu.x = self.arena.state().x;
+        self.arena.state().give(cpu);
         cpu.pc = position.pc;
         self.complete(region, position.deferred, cpu);
         let counting = self.mode.counting;
@@ -74,7 +74,7 @@ impl<B: Backend> Jit<B> {
         }
         self.heed_code_writes(memory)?;
         let before = self.arena.state().x;
-        self.arena.state().x = cpu.x;
+        self.arena.state().take(cpu);
         let went_on = cpu.pc == position.pc.wrapping_add(4 * u32::from(position.insns));
         Ok(Ok(match resume {
             // What a kick unlinked is dropped before code is entered again.

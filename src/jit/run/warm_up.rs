@@ -194,14 +194,14 @@ impl<B: Backend> Jit<B> {
             }
             self.heed_code_writes(memory)?;
             if self.sampling.is_some() {
-                self.arena.state().x = cpu.x;
+                self.arena.state().take(cpu);
                 self.sample_if_due(cpu.pc);
             }
             if self.stops() {
                 return Ok(Err(Stop::Interrupted));
             }
             if self.heat.reach(cpu.pc) {
-                self.arena.state().x = cpu.x;
+                self.arena.state().take(cpu);
                 return Ok(Ok(Next::Pc(cpu.pc)));
             }
         }

@@ -14,7 +14,7 @@ use crate::jit::back::emission::Cold;
 use crate::jit::ir::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::{JumpTableKind, offset};
 use crate::memory::Placement;
-use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
+use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 fn amount(bits: u32) -> Amount<W> {
     Amount::wrapping(bits)
@@ -364,6 +364,10 @@ impl Backend for Arm64 {
 
     fn joint(&mut self, access: Joint, base: Reg, offset: i32, update: Option<i32>) {
         self.emit_joint(access, base, offset, update);
+    }
+
+    fn atomic(&mut self, op: AtomicOp, rd: Reg, src: Reg, base: Reg) {
+        self.emit_atomic(op, rd, src, base);
     }
 
     fn branch(&mut self, test: Test, target: Target) {

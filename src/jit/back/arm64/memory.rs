@@ -13,7 +13,7 @@ use crate::rv32::{LoadOp, Reg, StoreOp};
 
 /// A host operand.
 #[derive(Debug, Clone, Copy)]
-enum Operand {
+pub(super) enum Operand {
     /// `[base, #bytes]`, where it can be encoded for the access's width.
     Offset(X, i32),
     /// `[BASE, w, uxtw]`.
@@ -79,7 +79,7 @@ impl Arm64 {
     }
 
     /// What was interpreted in place of an access goes on here, with other flags.
-    fn access_ends(&mut self) {
+    pub(super) fn access_ends(&mut self) {
         self.flags = None;
         self.draft.operation_ends(self.here());
     }
@@ -133,7 +133,7 @@ impl Arm64 {
     }
 
     /// The operand for an address. Uses all scratch registers; [`INDEX`] is free again afterwards.
-    fn operand(&mut self, address: Address, width: u32, writes: bool) -> Operand {
+    pub(super) fn operand(&mut self, address: Address, width: u32, writes: bool) -> Operand {
         match self.options.placement {
             Placement::Identity => self.identity(address, width),
             Placement::Window => Operand::Window(self.guest_address(address)),
@@ -234,7 +234,7 @@ impl Arm64 {
         scratch
     }
 
-    fn load_insn(&mut self, op: LoadOp, t: W, operand: Operand) {
+    pub(super) fn load_insn(&mut self, op: LoadOp, t: W, operand: Operand) {
         let a = &mut self.asm;
         match operand {
             Operand::Window(m) => match op {
@@ -264,7 +264,7 @@ impl Arm64 {
         }
     }
 
-    fn store_insn(&mut self, op: StoreOp, t: W, operand: Operand) {
+    pub(super) fn store_insn(&mut self, op: StoreOp, t: W, operand: Operand) {
         let a = &mut self.asm;
         match operand {
             Operand::Window(m) => match op {

@@ -8,6 +8,7 @@
 //! half, since `adr` makes return addresses: it is truncated before it is used as an address. The other placements do
 //! not rely on it.
 
+mod atomic;
 mod bits;
 mod costs;
 mod flags;

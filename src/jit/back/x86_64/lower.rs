@@ -10,7 +10,7 @@ use crate::jit::back::emission::Cold;
 use crate::jit::ir::costs::Costs;
 use crate::jit::ir::op::{Address, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::{HASHED_BITS, JumpTableKind, offset};
-use crate::rv32::{AluOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
+use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 const CALL: u8 = 0xe8;
 const JMP: u8 = 0xe9;
@@ -250,6 +250,10 @@ impl Backend for X86_64 {
 
     fn store(&mut self, op: StoreOp, src: Reg, address: Address) {
         self.emit_store(op, src, address);
+    }
+
+    fn atomic(&mut self, op: AtomicOp, rd: Reg, src: Reg, base: Reg) {
+        self.emit_atomic(op, rd, src, base);
     }
 
     fn branch(&mut self, test: Test, target: Target) {

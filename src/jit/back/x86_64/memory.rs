@@ -50,14 +50,14 @@ impl X86_64 {
     }
 
     /// The next instruction accesses guest memory: it may fault, unless the table was walked.
-    fn access(&mut self) {
+    pub(super) fn access(&mut self) {
         if self.options.placement != Placement::Paged {
             self.draft.site(self.here(), true);
         }
     }
 
     /// The operand for an address, which may use rax; with the paged placement also rdx.
-    fn operand(&mut self, address: Address, width: u32, table: i32) -> Mem {
+    pub(super) fn operand(&mut self, address: Address, width: u32, table: i32) -> Mem {
         let guest = self.guest_address(address);
         match self.options.placement {
             Placement::Identity => guest,

@@ -1,11 +1,12 @@
 //! The x86-64 backend: guest operations to x86-64 instructions.
 //!
 //! `regs` says where guest registers live, `scratch` what scratch registers hold besides; `alu`, `bits`, `muldiv`,
-//! `divide` and `lower` lower operations, `memory` loads and stores; `stubs` has the way in and out, `host` what the host
+//! `divide` and `lower` lower operations, `memory` and `atomic` accesses; `stubs` has the way in and out, `host` what the host
 //! at hand is like. Guest addresses are computed with the address-size prefix, which wraps at 2^32 as the guest does and ignores the
 //! upper halves of homes; nothing else relies on those halves either.
 
 mod alu;
+mod atomic;
 mod bits;
 mod costs;
 mod divide;
