@@ -31,7 +31,7 @@ use rvjit::jit::view::preview::{
     Ahead, Function, Host, HostInsn, code_ahead, options, translate_ahead,
 };
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
-use rvjit::rv32::{Insn, encode};
+use rvjit::rv32::{Insn, Isa, encode};
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
@@ -48,7 +48,7 @@ fn translate(host: Host, placement: Placement, insns: &[Insn]) -> Ahead {
     memory.poke(START, &bytes).unwrap();
     let end = START + u32::try_from(bytes.len()).unwrap();
     let range = START..end;
-    let options = options(placement);
+    let options = options(placement, Isa::default());
     translate_ahead(host, options, Mode::default(), &mut memory, &[range])
 }
 
@@ -206,7 +206,7 @@ fn scan(host: Host, mut look: impl FnMut(&[u8], usize, &str)) {
                 (false, false, true),
                 (true, true, false),
             ] {
-                let mut options = options(placement);
+                let mut options = options(placement, Isa::default());
                 options.poison = poison;
                 let mode = Mode { counting, plain };
                 let (stubs, code) = code_ahead(host, options, mode, &mut memory, &ranges);

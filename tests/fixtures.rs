@@ -47,16 +47,6 @@ fn problems(row: &Row, options: &[&str]) -> Vec<String> {
     let expected = fs::read(fixtures().join(format!("{}.out", row.name))).unwrap();
     let text = stderr(&output);
     let mut problems = Vec::new();
-    // The JIT says that it does not know instructions of 16 bits.
-    if program.starts_with("rvc_") && options.contains(&"--engine=jit") {
-        if output.status.code() != Some(125) || !text.contains("use --engine interp") {
-            problems.push(format!("{}: {text}", output.status));
-        }
-        if !output.stdout.is_empty() {
-            problems.push("it printed something".to_owned());
-        }
-        return problems;
-    }
     // The host keeps its lowest pages for itself.
     if program == "low" && options.contains(&"identity") {
         let one_line = text.lines().count() == 1;

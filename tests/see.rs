@@ -389,7 +389,7 @@ fn damaged_files_are_no_panic() {
         };
         let functions = functions(&image, &mut memory);
         let ranges: Vec<_> = functions.iter().map(|f| f.range.clone()).collect();
-        let options = options(Placement::Window);
+        let options = options(Placement::Window, image.isa());
         let mode = Mode::default();
         let ahead = translate_ahead(Host::X86_64, options, mode, &mut memory, &ranges);
         let code = Some((&ahead, Placement::Window));

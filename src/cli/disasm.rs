@@ -94,17 +94,12 @@ pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
     let memory = &mut loaded.memory;
     let all = functions(&image, memory);
     let chosen = choose(args, &image, &all)?;
-    if translates && image.isa().compressed {
-        return Err(Failure::own(format!(
-            "{name}: the JIT does not translate compressed instructions, which the program may have"
-        )));
-    }
     let made = if translates {
         // The one that a run would begin with.
         let best = placements.first().copied().unwrap_or(Placement::Paged);
         let placement = args.placement.0.unwrap_or(best);
         let ranges: Vec<Range<u32>> = chosen.iter().map(|f| f.range.clone()).collect();
-        let options = preview::options(placement);
+        let options = preview::options(placement, image.isa());
         let ahead = translate_ahead(host(args)?, options, Mode::default(), memory, &ranges);
         Some((ahead, placement))
     } else {

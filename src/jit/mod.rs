@@ -24,6 +24,7 @@ use crate::cpu::Cpu;
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Sample, Stop, Trap};
 use crate::interp;
 use crate::memory::{Memory, Placement};
+use crate::rv32::Isa;
 use crate::sys::signal::{FAULT, FaultGuard};
 use crate::sys::signal_stack::SignalStack;
 use back::backend::{Backend, CodeOffset, Event, Options, Stubs};
@@ -51,6 +52,8 @@ pub type HostBackend = back::x86_64::X86_64;
 /// How a [`Jit`] is to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JitConfig {
+    /// Which instructions the program may have.
+    pub isa: Isa,
     /// Bytes of code buffer.
     pub code_cache: usize,
     /// Whether to fill with garbage what emitted code must not trust.
@@ -75,6 +78,7 @@ impl JitConfig {
 impl Default for JitConfig {
     fn default() -> JitConfig {
         JitConfig {
+            isa: Isa::default(),
             code_cache: 32 << 20,
             poison: false,
             plain: false,
@@ -95,6 +99,7 @@ const MOST_ELSEWHERE: usize = 4096;
 #[derive(Debug)]
 pub struct Jit<B> {
     backend: B,
+    isa: Isa,
     code: CodeBuffer,
     arena: Arena,
     stubs: Stubs,
@@ -143,11 +148,11 @@ impl<B: Backend> Jit<B> {
         let placement = memory.placement();
         // The paged placement works without signals and without much address space; the sparse table needs both.
         let arena = if placement == Placement::Paged {
-            Arena::new(JumpTableKind::Hashed)?
+            Arena::new(JumpTableKind::Hashed, config.isa)?
         } else {
-            Arena::new(B::JUMP_TABLE).or_else(|error| {
+            Arena::new(B::JUMP_TABLE, config.isa).or_else(|error| {
                 log::info!("no address space for the large jump table: {error}");
-                Arena::new(JumpTableKind::Hashed)
+                Arena::new(JumpTableKind::Hashed, config.isa)
             })?
         };
         let code = CodeBuffer::new(config.code_cache.max(4 * publish::ROOM), B::CODE_LOW)?;
@@ -156,6 +161,7 @@ impl<B: Backend> Jit<B> {
             code_low: u32::try_from(low_half).unwrap_or(0),
             placement,
             hashed_jumps: arena.kind() == JumpTableKind::Hashed,
+            isa: config.isa,
             poison: config.poison,
             host_features: config.host_features,
         });
@@ -163,10 +169,11 @@ impl<B: Backend> Jit<B> {
         let mut jit = Jit {
             code,
             backend,
+            isa: config.isa,
             arena,
             stubs,
-            cache: Cache::default(),
-            heat: Heat::new(config.hot, config.first),
+            cache: Cache::new(config.isa),
+            heat: Heat::new(config.isa, config.hot, config.first),
             workshop: Workshop::default(),
             mode: Mode {
                 counting: false,
@@ -314,7 +321,7 @@ impl<B: Backend> Jit<B> {
         }
         let at = match next {
             Next::Host(at) => at,
-            Next::Pc(pc) if !pc.is_multiple_of(4) => {
+            Next::Pc(pc) if !self.isa.is_aligned(pc) => {
                 self.tell(pc, cpu, budget);
                 return Ok(Err(Stop::Trap(Trap::MisalignedJump { target: pc })));
             }
@@ -332,7 +339,7 @@ impl<B: Backend> Jit<B> {
         let exit_at = self.enter(at);
         if exit_at == u64::from(EXIT_MISSED) {
             self.stats.misses += 1;
-            let missed = u32::try_from(self.arena.state().missed).unwrap_or(0);
+            let missed = self.arena.missed();
             self.arena.expect(missed);
             return Ok(Ok(Next::Pc(missed)));
         }

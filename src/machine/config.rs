@@ -152,8 +152,6 @@ pub enum MachineError {
     Syscalls(SyscallError),
     /// There is no JIT for this host.
     NoJit,
-    /// The JIT was asked for, and the program may have instructions of 16 bits.
-    Compressed,
     /// The host refuses what the JIT needs.
     JitRefused(io::Error),
     /// The host refuses what a time limit needs.
@@ -177,7 +175,6 @@ impl MachineError {
             | MachineError::Memory(_)
             | MachineError::Syscalls(_)
             | MachineError::NoJit
-            | MachineError::Compressed
             | MachineError::JitRefused(_)
             | MachineError::TimeLimit(_)
             | MachineError::Board(_)
@@ -196,10 +193,6 @@ impl fmt::Display for MachineError {
             MachineError::Memory(source) => write!(f, "{source}"),
             MachineError::Syscalls(source) => write!(f, "{source}"),
             MachineError::NoJit => write!(f, "there is no jit for this host; use --engine interp"),
-            MachineError::Compressed => write!(
-                f,
-                "the jit does not translate compressed instructions, which the program may have; use --engine interp"
-            ),
             MachineError::JitRefused(source) => {
                 write!(f, "the host refuses what the jit needs: {source}")
             }
@@ -227,7 +220,7 @@ impl std::error::Error for MachineError {
             MachineError::Syscalls(source) => Some(source),
             MachineError::JitRefused(source) | MachineError::TimeLimit(source) => Some(source),
             MachineError::Board(source) => Some(source),
-            MachineError::NoJit | MachineError::Compressed | MachineError::StrictAlign(_) => None,
+            MachineError::NoJit | MachineError::StrictAlign(_) => None,
         }
     }
 }
@@ -281,14 +274,8 @@ pub(super) fn make_engine(
     isa: Isa,
     pause: Option<&Arc<AtomicBool>>,
 ) -> Result<Box<dyn Engine>, MachineError> {
-    // The JIT does not know instructions of 16 bits yet.
-    if isa.compressed {
-        if config.engine == EngineKind::Jit {
-            return Err(MachineError::Compressed);
-        }
-        log::info!("a program with compressed instructions: interpreting");
-    } else if config.engine.resolve() == EngineKind::Jit {
-        match make_jit(config, memory, pause) {
+    if config.engine.resolve() == EngineKind::Jit {
+        match make_jit(config, memory, isa, pause) {
             Ok(jit) => return Ok(jit),
             Err(error) if config.engine == EngineKind::Jit => return Err(error),
             Err(error) => log::warn!("{error}; interpreting"),
@@ -307,10 +294,12 @@ pub(super) fn make_engine(
 fn make_jit(
     config: &MachineConfig,
     memory: &Memory,
+    isa: Isa,
     pause: Option<&Arc<AtomicBool>>,
 ) -> Result<Box<dyn Engine>, MachineError> {
     let default = jit::JitConfig::default();
     let jit_config = jit::JitConfig {
+        isa,
         code_cache: config.code_cache.unwrap_or(default.code_cache),
         hot: config.hot.unwrap_or(default.hot),
         first: config.hot.map_or(jit::JitConfig::FIRST, |_| 0),

@@ -213,18 +213,18 @@ impl Memory {
         Fetched::at(isa, pc, |pc| self.fetch_half(pc))
     }
 
-    /// Reads instruction words that follow each other, the first at a multiple of 4.
+    /// Reads half-words of instructions that follow each other, the first at an even address.
     ///
     /// # Errors
     /// The fault that the guest's fetch of the first one meets that cannot be fetched.
-    pub fn fetch_words<const N: usize>(&mut self, pc: u32) -> Result<[u32; N], Fault> {
-        let mut words = [[0; 4]; N];
-        let bytes = words.as_flattened_mut();
+    pub fn fetch_halves<const N: usize>(&mut self, pc: u32) -> Result<[u16; N], Fault> {
+        let mut halves = [[0; 2]; N];
+        let bytes = halves.as_flattened_mut();
         let len = length(bytes, pc, Access::Execute)?;
         self.transfer(pc, len, Access::Execute, |table, page, offset, done, n| {
             table.copy_out(page, offset, &mut bytes[done..done + n]);
         })?;
-        Ok(words.map(u32::from_le_bytes))
+        Ok(halves.map(u16::from_le_bytes))
     }
 
     /// Reads bytes that the guest may read.

@@ -13,7 +13,13 @@ impl Isa {
     /// IALIGN in bytes: what addresses of instructions are multiples of (Unprivileged spec 1.5).
     #[must_use]
     pub const fn alignment(self) -> u32 {
-        if self.compressed { 2 } else { 4 }
+        1 << self.alignment_bits()
+    }
+
+    /// log2 of [`Isa::alignment`].
+    #[must_use]
+    pub const fn alignment_bits(self) -> u32 {
+        if self.compressed { 1 } else { 2 }
     }
 
     /// Whether an instruction may begin at an address.
@@ -65,6 +71,13 @@ impl Fetched {
             len: 4,
             insn: decode(bits),
         })
+    }
+
+    /// Its bits by half-words, as they stand in memory.
+    #[expect(clippy::cast_possible_truncation, reason = "halves are what is wanted")]
+    pub fn halves(&self) -> impl Iterator<Item = u16> {
+        let halves = [self.bits as u16, (self.bits >> 16) as u16];
+        halves.into_iter().take(self.len as usize / 2)
     }
 
     /// The address behind it.

@@ -36,7 +36,7 @@ pub(crate) struct Running {
     pub exit_at: *mut u64,
     /// Receives the address that could not be accessed.
     pub fault_address: *mut u64,
-    /// Receives the guest pc of a jump to an empty slot, except on ARM64.
+    /// Receives the index of the empty slot that was jumped to, except on ARM64.
     pub missed: *mut u64,
     /// Called with `context` when the thread is kicked in the code. It may do anything: what was interrupted is
     /// emitted code, which holds no locks and is in the middle of nothing.
@@ -356,15 +356,13 @@ unsafe fn leave_code(
     let context = context.cast::<libc::ucontext_t>();
     // SAFETY: the caller's promise; nobody else uses the context while the handler runs.
     let machine = unsafe { &mut (*context).uc_mcontext };
-    // A jump to an empty slot: on x86-64 its index, `ror target, 2`, is still in its scratch register; on ARM64 the link
+    // A jump to an empty slot: on x86-64 its index is still in its scratch register; on ARM64 the link
     // register tells which jump it was.
     #[cfg(target_arch = "x86_64")]
     let (pc, jumped, missed) = {
         let index = machine.gregs[libc::REG_RAX as usize].cast_unsigned();
-        let low_half = index & u64::from(u32::MAX);
-        let target = low_half << 2 & u64::from(u32::MAX) | low_half >> 30;
         let pc = machine.gregs[libc::REG_RIP as usize].cast_unsigned();
-        (pc, 1, target)
+        (pc, 1, index & u64::from(u32::MAX))
     };
     #[cfg(target_arch = "aarch64")]
     let (pc, jumped, missed) = (machine.pc, machine.regs[30], 0);

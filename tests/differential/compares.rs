@@ -7,7 +7,7 @@ use rvjit::engine::Budget;
 use rvjit::interp::Interpreter;
 use rvjit::memory::Placement;
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, MulOp, Reg};
+use rvjit::rv32::{AluOp, Cond, Insn, Isa, LoadOp, MulOp, Reg};
 use std::collections::BTreeSet;
 
 /// 16 bytes before a page of data ends; a register that nothing here writes.
@@ -198,7 +198,7 @@ const HOMES: [(u8, u8); 4] = [(10, 11), (10, 25), (25, 10), (25, 30)];
 #[test]
 fn no_comparison_outlives_its_registers() {
     let _identity = hold_identity();
-    let mut sides = sides();
+    let mut sides = sides(Isa::default());
     let mut reference = crate::new_memory(Placement::Paged);
     let values = [(3, 5), (5, 3), (5, 5), (0x8000_0000, 1), (0, 0xffff_fffe)];
     let (mut conditions, mut on_sides) = (BTreeSet::new(), BTreeSet::new());
@@ -227,7 +227,11 @@ fn no_comparison_outlives_its_registers() {
                         x[POINTER.index()] = DATA + 0xff0;
                         let value = values[programs % values.len()];
                         (x[a.index()], x[b.index()]) = value;
-                        let program = Program { words, x };
+                        let program = Program {
+                            isa: Isa::default(),
+                            words,
+                            x,
+                        };
                         let unlimited = Budget::Unlimited;
                         let expected = run(
                             &mut Interpreter::default(),

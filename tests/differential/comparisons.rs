@@ -9,6 +9,7 @@ use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::memory::{Memory, Permissions, Placement};
+use rvjit::rv32::Isa;
 
 fn memory(placement: Placement) -> Memory {
     let mut memory = new_memory(placement);
@@ -86,7 +87,11 @@ fn compare(reference: &mut Memory, first: usize) {
     for case in cases(first) {
         let values = if case.addresses { ADDRESSES } else { VALUES };
         let words = case.words;
-        let mut program = Program { words, x: [0; 32] };
+        let mut program = Program {
+            isa: Isa::default(),
+            words,
+            x: [0; 32],
+        };
         load(reference, &program);
         for (memory, _) in &mut sides {
             load(memory, &program);

@@ -9,7 +9,7 @@ use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::{self, Interpreter};
 use rvjit::memory::{Memory, Permissions, Placement};
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, StoreOp};
+use rvjit::rv32::{AluOp, Cond, Insn, Isa, LoadOp, Reg, StoreOp};
 
 const LAST_PAGE: u32 = 0xffff_f000;
 const LAZY: u32 = 0x0100_0000;
@@ -128,7 +128,11 @@ fn compare(shapes: &[Vec<Insn>], base: Reg, addresses: impl Iterator<Item = u32>
             let mut x = [0x1234_5678; 32];
             x[0] = 0;
             x[base.index()] = address;
-            let program = Program { words, x };
+            let program = Program {
+                isa: Isa::default(),
+                words,
+                x,
+            };
             take_back(&mut reference);
             let expected = run(
                 &mut Interpreter::default(),
@@ -234,6 +238,7 @@ fn indirect_jumps_to_odd_places_agree_with_the_interpreter() {
                 x[count.index()] = 3;
                 x[base.index()] = target;
                 let program = Program {
+                    isa: Isa::default(),
                     words: words.to_vec(),
                     x,
                 };

@@ -9,7 +9,7 @@ use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::memory::{Memory, Permissions, Placement};
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, AtomicOp, BitOp, Cond, Insn, Reg, UnaryOp};
+use rvjit::rv32::{AluOp, AtomicOp, BitOp, Cond, Insn, Isa, Reg, UnaryOp};
 
 /// x0; a register with a home on both hosts; the one in which x86-64 counts shifts; two without a home; one with a
 /// home on ARM64 only, and ra, whose upper half may be anything there.
@@ -107,6 +107,7 @@ fn program(insns: &[Insn], values: &[(Reg, u32)]) -> Program {
     }
     x[0] = 0;
     Program {
+        isa: Isa::default(),
         words: words.map(|insn| encode(*insn)).collect(),
         x,
     }
@@ -114,7 +115,7 @@ fn program(insns: &[Insn], values: &[(Reg, u32)]) -> Program {
 
 /// Those that translate everything.
 fn eager() -> Vec<Side> {
-    let mut sides = sides();
+    let mut sides = sides(Isa::default());
     sides.retain(|side| side.jit.hot() == 0);
     assert!(sides.len() > 5);
     sides

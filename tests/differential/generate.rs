@@ -2,7 +2,7 @@
 //! sequences that the translator joins (`joined`).
 
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, AtomicOp, BitOp, Cond, Insn, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
+use rvjit::rv32::{AluOp, AtomicOp, BitOp, Cond, Insn, Isa, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// Where programs are placed.
 pub(crate) const CODE: u32 = 0x0001_0000;
@@ -43,6 +43,7 @@ impl Random {
 /// A program and the registers it starts with.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
+    pub(crate) isa: Isa,
     pub(crate) words: Vec<u32>,
     pub(crate) x: [u32; 32],
 }
@@ -96,7 +97,11 @@ pub(crate) fn program(random: &mut Random) -> Program {
     }
     generator.push(Insn::Ecall);
     let words = generator.words;
-    Program { words, x }
+    Program {
+        isa: Isa::default(),
+        words,
+        x,
+    }
 }
 
 pub(crate) fn address(random: &mut Random) -> u32 {
@@ -158,8 +163,10 @@ impl Generator<'_> {
 
     pub(crate) fn choose_registers(&mut self) {
         let count = 2 + self.random.below(8);
+        // Those that most compressed instructions can name, or all.
+        let (first, among) = self.random.pick(&[(8, 8), (0, 32)]);
         self.registers = (0..count)
-            .map(|_| Reg::from_field(self.random.below(32)))
+            .map(|_| Reg::from_field(first + self.random.below(among)))
             .collect();
     }
 

@@ -7,7 +7,7 @@ use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, Stop};
 use rvjit::interp::Interpreter;
 use rvjit::memory::Placement;
-use rvjit::rv32::{AluOp, Cond, Insn, LoadOp, Reg, encode::encode};
+use rvjit::rv32::{AluOp, Cond, Insn, Isa, LoadOp, Reg, encode::encode};
 use rvjit::sys::signal::Thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +55,7 @@ fn words(insns: &[Insn]) -> Vec<u32> {
 fn a_loop_that_is_stopped_shows_what_it_left_out() {
     let (flag, count, most) = (Reg::T0, Reg::A0, Reg::A1);
     let mut program = Program {
+        isa: Isa::default(),
         words: words(&[
             add(count, count, 1),
             Insn::Alu {
@@ -114,6 +115,7 @@ fn a_loop_that_is_stopped_has_counted_what_it_did() {
         offset: -4,
     };
     let program = Program {
+        isa: Isa::default(),
         words: words(&[add(count, count, 1), back]),
         x: [0; 32],
     };
@@ -149,6 +151,7 @@ fn interpreted_accesses_are_counted_once() {
     });
     body.push(Insn::Ecall);
     let mut program = Program {
+        isa: Isa::default(),
         words: words(&body),
         x: [0; 32],
     };
@@ -172,7 +175,7 @@ fn programs_that_are_kicked_agree_with_the_interpreter() {
     let count = number("RVJIT_PROGRAMS", 10_000).div_ceil(10);
     let mut reference = new_memory(Placement::Paged);
     let _identity = hold_identity();
-    let mut sides = sides();
+    let mut sides = sides(Isa::default());
     let budget = Budget::Instructions(MOST_INSNS);
     while_kicked(
         Duration::from_micros(20),

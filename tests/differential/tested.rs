@@ -5,11 +5,13 @@ use rvjit::cpu::Cpu;
 use rvjit::engine::{Budget, Engine, EngineStats, Sample, Stop};
 use rvjit::jit::{self, HostBackend, Jit, JitConfig};
 use rvjit::memory::Memory;
+use rvjit::rv32::Isa;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// All code is translated before it is executed.
 pub(crate) const ALL_CODE: JitConfig = JitConfig {
+    isa: Isa { compressed: false },
     code_cache: 32 << 20,
     poison: false,
     plain: false,
@@ -91,7 +93,7 @@ impl Tested {
 impl Engine for Tested {
     fn run(&mut self, cpu: &mut Cpu, memory: &mut Memory, budget: &mut Budget) -> Stop {
         let (pc, before, instret) = (cpu.pc, self.stats(), cpu.instret);
-        let executes = *budget != Budget::Instructions(0) && pc.is_multiple_of(4);
+        let executes = *budget != Budget::Instructions(0) && self.config.isa.is_aligned(pc);
         let stop = self.jit.run(cpu, memory, budget);
         if executes && stop != Stop::Interrupted {
             let entered = self.stats().entered > before.entered;

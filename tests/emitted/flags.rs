@@ -7,6 +7,7 @@ use rvjit::asm::{a64, x64};
 use rvjit::jit::back::translate::Mode;
 use rvjit::jit::view::preview::{Host, code_ahead, options};
 use rvjit::memory::{Memory, MemoryConfig, Permissions, Placement};
+use rvjit::rv32::Isa;
 
 /// How many branches use flags that something before them was emitted for, and the first that is wrong.
 #[derive(Default)]
@@ -87,7 +88,7 @@ fn check(host: Host, placement: Placement, least: usize, look: impl Fn(&[u8]) ->
         memory.poke(START, &bytes).unwrap();
         let end = START + u32::try_from(bytes.len()).unwrap();
         let range = START..end;
-        let (mode, options) = (Mode::default(), options(placement));
+        let (mode, options) = (Mode::default(), options(placement, Isa::default()));
         let (stubs, code) = code_ahead(host, options, mode, &mut memory, &[range]);
         let seen = look(&code[stubs.code.len()..]);
         reused += seen.reused;

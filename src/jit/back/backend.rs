@@ -6,7 +6,7 @@
 
 use crate::jit::ir::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::JumpTableKind;
-use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
+use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, Isa, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
 /// A place in the code buffer, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -38,6 +38,8 @@ pub struct Position {
     pub pc: u32,
     /// Guest instructions that the operation stands for.
     pub insns: u16,
+    /// How many bytes they have.
+    pub bytes: u32,
     /// Instructions, from `pc` on, that the last [`Backend::count`] has already counted. 0 without counting.
     pub counted: u16,
     /// Index in [`Output::deferred`] of the operations to compute first, or 0 for none.
@@ -150,6 +152,8 @@ pub struct Options {
     pub placement: crate::memory::Placement,
     /// Whether indirect jumps look into the hashed table, not into [`Backend::JUMP_TABLE`].
     pub hashed_jumps: bool,
+    /// Which guest instructions there are: the jump table has a slot for each address where one may begin.
+    pub isa: Isa,
     /// The low half of the code buffer's address.
     pub code_low: u32,
     /// Whether block heads fill with garbage what emitted code must not trust.
@@ -168,7 +172,7 @@ pub struct Stubs {
     /// Where a fault handler continues: stores the homes and returns from `enter`. The handler has set
     /// [`crate::jit::ir::state::State::exit_at`].
     pub leave: CodeOffset,
-    /// Where an indirect jump to an empty slot goes, where there is a place for it: notes the target, and leaves.
+    /// Where an indirect jump to an empty slot goes, where there is a place for it: notes its index, and leaves.
     pub missed: Option<CodeOffset>,
 }
 

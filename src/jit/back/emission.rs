@@ -53,6 +53,7 @@ impl<L> Default for Draft<L> {
             position: Position {
                 pc: 0,
                 insns: 0,
+                bytes: 0,
                 counted: 0,
                 deferred: 0,
                 update: None,

@@ -75,6 +75,7 @@ pub fn translate<B: Backend>(
             backend.position(Position {
                 pc: item.pc,
                 insns: item.insns,
+                bytes: item.bytes,
                 counted,
                 deferred,
                 update: match item.op {

@@ -4,9 +4,7 @@
 
 use crate::jit::back::backend::{CodeOffset, Link};
 use crate::memory::{PAGE_COUNT, PAGE_SHIFT, PAGE_SIZE};
-
-/// Places of one page.
-const PLACES: usize = PAGE_SIZE as usize / 4;
+use crate::rv32::Isa;
 
 /// 0 is none, in both: the stubs are at offset 0.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,43 +19,46 @@ struct Place {
 pub struct Places {
     /// One more than the index in `pages` by page number. Host memory is only there for what is used.
     directory: Box<[u32]>,
-    pages: Vec<(u32, Box<[Place; PLACES]>)>,
+    pages: Vec<(u32, Box<[Place]>)>,
     /// Each link, and the `link` of its place when it was added.
     links: Vec<(Link, u32)>,
+    /// log2 of the bytes from one place to the next.
+    step: u32,
 }
 
-impl Default for Places {
-    fn default() -> Places {
+impl Places {
+    /// Empty, with a place for each address where an instruction may begin.
+    #[must_use]
+    pub fn new(isa: Isa) -> Places {
         Places {
             directory: vec![0; PAGE_COUNT as usize].into_boxed_slice(),
             pages: Vec::new(),
             links: Vec::new(),
+            step: isa.alignment_bits(),
         }
     }
-}
 
-fn index(pc: u32) -> usize {
-    (pc % PAGE_SIZE / 4) as usize
-}
+    fn index(&self, pc: u32) -> usize {
+        ((pc % PAGE_SIZE) >> self.step) as usize
+    }
 
-impl Places {
     fn place(&self, pc: u32) -> Place {
         match self.directory[(pc >> PAGE_SHIFT) as usize] {
             0 => Place::default(),
-            page => self.pages[page as usize - 1].1[index(pc)],
+            page => self.pages[page as usize - 1].1[self.index(pc)],
         }
     }
 
     fn place_mut(&mut self, pc: u32) -> &mut Place {
-        let number = pc >> PAGE_SHIFT;
+        let (number, index) = (pc >> PAGE_SHIFT, self.index(pc));
         let entry = &mut self.directory[number as usize];
         if *entry == 0 {
-            self.pages
-                .push((number, Box::new([Place::default(); PLACES])));
+            let places = vec![Place::default(); PAGE_SIZE as usize >> self.step];
+            self.pages.push((number, places.into_boxed_slice()));
             // There are at most 2^20 pages.
             *entry = u32::try_from(self.pages.len()).unwrap_or(0);
         }
-        &mut self.pages[*entry as usize - 1].1[index(pc)]
+        &mut self.pages[*entry as usize - 1].1[index]
     }
 
     /// Where the code of a guest address begins.
@@ -67,7 +68,7 @@ impl Places {
         (code != 0).then_some(CodeOffset(code))
     }
 
-    /// Notes where the code of a guest address begins, a multiple of 4.
+    /// Notes where the code of a guest address begins.
     pub fn set_code(&mut self, pc: u32, code: CodeOffset) {
         self.place_mut(pc).code = code.0;
     }
@@ -77,7 +78,7 @@ impl Places {
         self.place_mut(pc).code = 0;
     }
 
-    /// Adds a link to its target, a multiple of 4.
+    /// Adds a link to its target.
     pub fn add_link(&mut self, link: Link) {
         let added = u32::try_from(self.links.len() + 1).unwrap_or(0);
         let before = std::mem::replace(&mut self.place_mut(link.target).link, added);
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn places_and_links_are_found_by_address() {
-        let mut places = Places::default();
+        let mut places = Places::new(Isa::default());
         let link = |n, target| Link {
             branch: CodeOffset(n),
             cold: CodeOffset(n + 1),

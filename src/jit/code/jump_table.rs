@@ -3,16 +3,17 @@
 //! The register points at the table, and the state lies just below, where short negative offsets reach it. The jump
 //! table takes a guest pc to host code. Its sparse form has a slot for every 32-bit value of `ror pc, 2`: 32 GiB of
 //! address space of which only the pages in use cost memory. Misaligned targets land in the upper three quarters, which
-//! cannot be read: the jump itself faults, and is interpreted. The empty slots of a guest page that code was made from
+//! cannot be read (where there are compressed instructions it is `ror pc, 1`, and the upper half): the jump itself faults, and is interpreted. The empty slots of a guest page that code was made from
 //! lead to a stub, which leaves; those of other pages are 0, and the fault of having jumped there is a miss as well,
 //! but costs microseconds. The direct form has a slot for every value of pc, so that the index costs nothing; a quarter
-//! of it is in use, and a misaligned target finds an empty slot. Its empty slots are all 0, because the way out must
+//! of it (or a half) is in use, and a misaligned target finds an empty slot. Its empty slots are all 0, because the way out must
 //! know the jump, and not only the target. The hashed form needs neither much address space nor signals: 2^15 slots of
 //! (pc, host address), checked by the code.
 #![expect(unsafe_code, reason = "emitted code reads and writes this memory")]
 
 use crate::jit::ir::state::{HASHED_BITS, JumpTableKind, State};
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
+use crate::rv32::Isa;
 use crate::sys::mmap::{Mapping, Protection};
 use std::io;
 
@@ -27,6 +28,8 @@ const STACK_GUARD: usize = 64 << 10;
 pub struct Arena {
     mapping: Mapping,
     kind: JumpTableKind,
+    /// log2 of the bytes from one target to the next.
+    step: u32,
     /// Where an empty slot of the sparse table leads.
     missed: u64,
     /// The guest pages whose slots in the sparse table are not zeros.
@@ -40,7 +43,8 @@ impl Arena {
     ///
     /// # Errors
     /// The host's: the sparse table needs 32 GiB of address space.
-    pub fn new(kind: JumpTableKind) -> io::Result<Arena> {
+    pub fn new(kind: JumpTableKind, isa: Isa) -> io::Result<Arena> {
+        let step = isa.alignment_bits();
         let table = match kind {
             JumpTableKind::Sparse | JumpTableKind::Direct => 8 << 32,
             JumpTableKind::Hashed => 16 * HASHED_SLOTS,
@@ -50,11 +54,13 @@ impl Arena {
         mapping.keep_small(0, BEFORE + table);
         mapping.protect(0, STACK_GUARD, Protection::None)?;
         if kind == JumpTableKind::Sparse {
-            mapping.protect(BEFORE + table / 4, table - table / 4, Protection::None)?;
+            let used = table >> step;
+            mapping.protect(BEFORE + used, table - used, Protection::None)?;
         }
         let mut arena = Arena {
             mapping,
             kind,
+            step,
             missed: 0,
             pages: Vec::new(),
             in_use: false,
@@ -89,11 +95,18 @@ impl Arena {
 
     fn slot(&self, pc: u32) -> *mut u64 {
         let index = match self.kind {
-            JumpTableKind::Sparse => pc.rotate_right(2) as usize,
+            JumpTableKind::Sparse => pc.rotate_right(self.step) as usize,
             JumpTableKind::Direct => pc as usize,
-            JumpTableKind::Hashed => (pc >> 2) as usize % HASHED_SLOTS * 2,
+            JumpTableKind::Hashed => (pc >> self.step) as usize % HASHED_SLOTS * 2,
         };
         self.base().cast::<u64>().wrapping_add(index)
+    }
+
+    /// The target of the jump that missed last, in the sparse table.
+    #[must_use]
+    pub fn missed(&mut self) -> u32 {
+        let index = u32::try_from(self.state().missed).unwrap_or(0);
+        index.rotate_left(self.step)
     }
 
     /// Tells the host address of the stub for empty slots of the sparse table, before any is set.
@@ -103,9 +116,9 @@ impl Arena {
 
     /// Makes jumps to the page of `pc` miss quickly where they miss.
     pub fn expect(&mut self, pc: u32) {
-        let slot = self.slot(pc & !3);
+        let slot = self.slot(pc >> self.step << self.step);
         match self.kind {
-            // SAFETY: every 32-bit index of a multiple of 4 lies in the part of these tables that is readable and writable.
+            // SAFETY: every 32-bit index of an aligned target lies in the part of these tables that is readable and writable.
             JumpTableKind::Sparse | JumpTableKind::Direct if unsafe { slot.read() } == 0 => {
                 self.pages.push(pc >> PAGE_SHIFT);
                 if self.kind == JumpTableKind::Sparse {
@@ -120,8 +133,8 @@ impl Arena {
     /// Makes all jumps to a page miss.
     fn empty(&mut self, page: u32) {
         for pc in (page << PAGE_SHIFT..)
-            .step_by(4)
-            .take(PAGE_SIZE as usize / 4)
+            .step_by(1 << self.step)
+            .take(PAGE_SIZE as usize >> self.step)
         {
             self.clear(pc);
         }
@@ -150,7 +163,7 @@ impl Arena {
             JumpTableKind::Hashed if unsafe { slot.read() } == u64::from(pc) => {
                 // The host address stays: code may just have compared the key, and be about to use it.
                 // SAFETY: as above.
-                unsafe { slot.write(vacant(pc)) };
+                unsafe { slot.write(self.vacant(pc)) };
             }
             JumpTableKind::Hashed => {}
         }
@@ -167,9 +180,9 @@ impl Arena {
         }
         self.pages = pages;
         if std::mem::take(&mut self.in_use) {
-            for pc in (0..).step_by(4).take(HASHED_SLOTS) {
+            for pc in (0..).step_by(1 << self.step).take(HASHED_SLOTS) {
                 // SAFETY: inside the hashed table. As in `clear`, the host address stays.
-                unsafe { self.slot(pc).write(vacant(pc)) };
+                unsafe { self.slot(pc).write(self.vacant(pc)) };
             }
         }
     }
@@ -184,14 +197,14 @@ impl Arena {
     /// Empty slots hold key 0, which is that of another slot, but for the slot of pc 0.
     fn reset_hashed(&mut self) {
         if self.kind == JumpTableKind::Hashed {
-            self.set_hashed(self.slot(0), vacant(0), 0);
+            self.set_hashed(self.slot(0), self.vacant(0), 0);
         }
     }
-}
 
-/// A key that no target matches, odd or misaligned ones included, whose slot is that of `pc`: it is another slot's.
-fn vacant(pc: u32) -> u64 {
-    u64::from(pc ^ 4)
+    /// A key that no target matches, odd or misaligned ones included, whose slot is that of `pc`: it is another slot's.
+    fn vacant(&self, pc: u32) -> u64 {
+        u64::from(pc ^ 1 << self.step)
+    }
 }
 
 #[cfg(test)]
@@ -206,7 +219,7 @@ mod tests {
 
     #[test]
     fn sparse_slots_cover_every_pc() {
-        let mut arena = Arena::new(JumpTableKind::Sparse).unwrap();
+        let mut arena = Arena::new(JumpTableKind::Sparse, Isa::default()).unwrap();
         for pc in [0x1_0000, 0x8000_0000, 0xffff_fffc] {
             arena.set(pc, 0x1234);
             assert_eq!(read(&arena, pc), 0x1234);
@@ -241,7 +254,7 @@ mod tests {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[test]
     fn touching_a_slot_brings_no_huge_page() {
-        let arena = Arena::new(JumpTableKind::Sparse).unwrap();
+        let arena = Arena::new(JumpTableKind::Sparse, Isa::default()).unwrap();
         for pc in [0x1_0000, 0xffff_fffc] {
             let flags = flags_at(arena.slot(pc).addr()).expect("the kernel tells flags");
             assert!(flags.split(' ').any(|flag| flag == "nh"), "{flags}");
@@ -250,7 +263,7 @@ mod tests {
 
     #[test]
     fn direct_slots_cover_every_pc() {
-        let mut arena = Arena::new(JumpTableKind::Direct).unwrap();
+        let mut arena = Arena::new(JumpTableKind::Direct, Isa::default()).unwrap();
         for pc in [0x1_0000, 0x8000_0000, 0xffff_fffc] {
             arena.set(pc, 0x1234);
             assert_eq!(read(&arena, pc), 0x1234);
@@ -264,7 +277,7 @@ mod tests {
 
     #[test]
     fn empty_slots_near_code_lead_to_the_stub() {
-        let mut arena = Arena::new(JumpTableKind::Sparse).unwrap();
+        let mut arena = Arena::new(JumpTableKind::Sparse, Isa::default()).unwrap();
         arena.set_missed(0x77);
         assert_eq!(read(&arena, 0x1_0000), 0);
         arena.set(0x1_0004, 0x1234);
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn hashed_slots_are_checked_by_pc() {
-        let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
+        let mut arena = Arena::new(JumpTableKind::Hashed, Isa::default()).unwrap();
         assert_eq!(read(&arena, 0), 4, "no target in this slot matches");
         arena.set(0x1_0000, 1);
         arena.set(0x1_0000 + (4 << HASHED_BITS), 2);
@@ -301,7 +314,7 @@ mod tests {
 
     #[test]
     fn state_is_below_the_table() {
-        let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
+        let mut arena = Arena::new(JumpTableKind::Hashed, Isa::default()).unwrap();
         arena.state().x[5] = 7;
         let at = arena.base().wrapping_offset(offset::X as isize + 20);
         // SAFETY: inside the state.

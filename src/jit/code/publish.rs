@@ -119,7 +119,7 @@ impl<B: Backend> Jit<B> {
         let known = |pc| cache.entry(pc).is_some();
         let wanted = |pc| heat.reached(pc) && !heat.cools(pc);
         shop.finder
-            .find(&mut shop.region, pc, memory, known, wanted);
+            .find(&mut shop.region, self.isa, pc, memory, known, wanted);
         let begun = u32::try_from(shop.code.len()).unwrap_or(u32::MAX);
         let at = CodeOffset(self.code.next().0 + begun);
         let mut translate = || {

@@ -3,9 +3,10 @@
 
 use crate::jit::back::backend::{CodeOffset, Event, Link, Output, Site};
 use crate::jit::code::directory::Places;
-use crate::jit::front::region::{Region, Run};
+use crate::jit::front::region::Region;
 use crate::jit::ir::op::Op;
 use crate::memory::{CodeWrite, Memory, PAGE_SHIFT, PAGE_SIZE};
+use crate::rv32::{Fetched, Isa};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -25,7 +26,7 @@ pub struct Translated {
     pub len: u32,
     /// Where the code that is hardly ever executed begins.
     cold: CodeOffset,
-    /// False once the guest changed the words that it was made from.
+    /// False once the guest changed the instructions that it was made from.
     pub live: bool,
     /// Its parts of what [`Cache`] keeps of all regions.
     runs: Range<usize>,
@@ -38,8 +39,9 @@ pub struct Translated {
 ///
 /// What is kept of regions stands in lists of all of them, one region behind the other, so that a region costs no
 /// allocations of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cache {
+    isa: Isa,
     regions: Vec<Translated>,
     places: Places,
     /// By place.
@@ -47,9 +49,9 @@ pub struct Cache {
     entries: Vec<(u32, CodeOffset)>,
     map: Vec<(u32, CodeOffset)>,
     deferred: Vec<Vec<Op>>,
-    /// What regions were made from; `first` is an index in `words`.
-    runs: Vec<Run>,
-    words: Vec<u32>,
+    /// What regions were made from.
+    runs: Vec<Source>,
+    halves: Vec<u16>,
     pages: BTreeMap<u32, CodePage>,
     has_mixed_pages: bool,
     /// Bytes of the code of regions that are no longer live.
@@ -64,10 +66,23 @@ struct CodePage {
     mixed: bool,
 }
 
-/// The pages that a run touches.
-fn pages(run: &Run) -> RangeInclusive<u32> {
-    let last = run.pc.wrapping_add(4 * run.len.saturating_sub(1));
-    run.pc >> PAGE_SHIFT..=last >> PAGE_SHIFT
+/// Half-words of guest code that follow each other.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    /// Guest address of the first.
+    pc: u32,
+    /// Where [`Cache::halves`] has it.
+    first: u32,
+    /// How many there are, at least one.
+    len: u32,
+}
+
+impl Source {
+    /// The pages that it touches; it does not go round the end of the address space.
+    fn pages(&self) -> RangeInclusive<u32> {
+        let last = self.pc.wrapping_add(2 * self.len - 1);
+        self.pc >> PAGE_SHIFT..=last >> PAGE_SHIFT
+    }
 }
 
 impl Translated {
@@ -79,6 +94,25 @@ impl Translated {
 }
 
 impl Cache {
+    /// Empty.
+    #[must_use]
+    pub fn new(isa: Isa) -> Cache {
+        Cache {
+            isa,
+            regions: Vec::new(),
+            places: Places::new(isa),
+            sites: Vec::new(),
+            entries: Vec::new(),
+            map: Vec::new(),
+            deferred: Vec::new(),
+            runs: Vec::new(),
+            halves: Vec::new(),
+            pages: BTreeMap::new(),
+            has_mixed_pages: false,
+            dead_bytes: 0,
+        }
+    }
+
     /// Guest address and place of a block head of any region.
     #[must_use]
     pub fn entry_at(&self, index: usize) -> (u32, CodeOffset) {
@@ -130,13 +164,18 @@ impl Cache {
         &self.map[region.map.clone()]
     }
 
-    /// The word at this address that a region was made from.
+    /// The instruction at this address that a region was made from.
     #[must_use]
-    pub fn word(&self, region: &Translated, pc: u32) -> Option<u32> {
-        self.runs[region.runs.clone()].iter().find_map(|run| {
-            let index = pc.wrapping_sub(run.pc) / 4;
-            (index < run.len).then(|| self.words[(run.first + index) as usize])
-        })
+    pub fn fetched(&self, region: &Translated, pc: u32) -> Option<Fetched> {
+        // Each half by itself: runs overlap where the guest jumps into the middle of an instruction.
+        let half = |pc: u32| {
+            let mut runs = self.runs[region.runs.clone()].iter();
+            runs.find_map(|run| {
+                let index = pc.wrapping_sub(run.pc) / 2;
+                (index < run.len).then(|| self.halves[(run.first + index) as usize])
+            })
+        };
+        Fetched::at(self.isa, pc, |pc| half(pc).ok_or(())).ok()
     }
 
     /// The operations that a position or a branch of a region puts off, by the index that it has for them.
@@ -206,23 +245,29 @@ impl Cache {
         let deferred = self.deferred.len();
         self.deferred.extend(output.deferred.drain(1..));
         let first_run = self.runs.len();
-        let first_word = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
-        self.words.extend_from_slice(&region.words);
-        self.runs.extend(region.runs.iter().map(|run| Run {
-            first: first_word + run.first,
-            ..*run
-        }));
+        for run in &region.runs {
+            let first = self.halves.len();
+            for fetched in region.source(run) {
+                self.halves.extend(fetched.halves());
+            }
+            self.runs.push(Source {
+                pc: run.pc,
+                first: u32::try_from(first).unwrap_or(u32::MAX),
+                len: u32::try_from(self.halves.len() - first).unwrap_or(0),
+            });
+        }
+        let runs = first_run..self.runs.len();
         self.regions.push(Translated {
             start,
             len,
             cold: output.cold,
             live: true,
-            runs: first_run..self.runs.len(),
+            runs: runs.clone(),
             entries: append(&mut self.entries, &mut output.entries),
             map: append(&mut self.map, &mut output.map),
             deferred,
         });
-        for number in region.runs.iter().flat_map(pages) {
+        for number in self.runs[runs].iter().flat_map(Source::pages) {
             let page = self.pages.entry(number).or_default();
             if page.regions.last() != Some(&index) {
                 page.regions.push(index);
@@ -239,19 +284,18 @@ impl Cache {
             .any(|run| {
                 let from_start = write.addr.wrapping_sub(run.pc);
                 let to_write = run.pc.wrapping_sub(write.addr);
-                from_start < run.len * 4 || to_write < write.len
+                from_start < run.len * 2 || to_write < write.len
             })
     }
 
     fn unchanged(&self, region: usize, memory: &mut Memory) -> bool {
         let mut runs = self.runs[self.regions[region].runs.clone()].iter();
         runs.all(|run| {
-            let words = &self.words[run.first as usize..][..run.len as usize];
-            // What could not be fetched was left to the interpreter, which looks for itself.
-            let addresses = (0..run.len).map(|n| run.pc.wrapping_add(4 * n));
+            let halves = &self.halves[run.first as usize..][..run.len as usize];
+            let addresses = (0..run.len).map(|n| run.pc.wrapping_add(2 * n));
             addresses
-                .zip(words)
-                .all(|(pc, &word)| memory.fetch(pc).unwrap_or(0) == word)
+                .zip(halves)
+                .all(|(pc, &half)| memory.fetch_half(pc) == Ok(half))
         })
     }
 
@@ -283,9 +327,9 @@ impl Cache {
         regions.copied().filter(hit).collect()
     }
 
-    /// Takes away the regions that were made from the word at `pc`, and returns them.
+    /// Takes away the regions that were made from the instruction at `pc`, and returns them.
     pub fn drop_at(&mut self, pc: u32, memory: &mut Memory) -> Vec<usize> {
-        let hit = self.made_from(pc >> PAGE_SHIFT, CodeWrite { addr: pc, len: 4 });
+        let hit = self.made_from(pc >> PAGE_SHIFT, CodeWrite { addr: pc, len: 2 });
         for &index in &hit {
             self.kill(index, memory);
         }
@@ -350,7 +394,10 @@ impl Cache {
                 self.places.clear_code(pc);
             }
         }
-        for number in self.runs[region.runs.clone()].iter().flat_map(pages) {
+        for number in self.runs[region.runs.clone()]
+            .iter()
+            .flat_map(Source::pages)
+        {
             if let Some(page) = self.pages.get_mut(&number) {
                 page.regions.retain(|&other| other != index);
                 if page.regions.is_empty() && !page.mixed {
@@ -380,7 +427,7 @@ impl Cache {
         self.map.clear();
         self.deferred.clear();
         self.runs.clear();
-        self.words.clear();
+        self.halves.clear();
     }
 }
 

@@ -3,7 +3,7 @@
 use super::region::{Block, Region};
 use crate::jit::ir::item::Item;
 use crate::jit::ir::op::{Address, Op, Operand, Test};
-use crate::rv32::{AluOp, Cond, Insn, MulOp, Reg};
+use crate::rv32::{AluOp, Cond, Insn, Isa, MulOp, Reg};
 
 /// The constants that registers got in the code before, by address, of the same region: what they probably hold.
 pub(in crate::jit) type Held = [Option<u32>; 32];
@@ -12,32 +12,42 @@ pub(in crate::jit) type Held = [Option<u32>; 32];
 pub(in crate::jit) fn lift(region: &Region, block: &Block, held: &mut Held, items: &mut Vec<Item>) {
     items.clear();
     let mut lifter = Lifter {
+        isa: region.isa,
         known: [None; 32],
         held,
         items,
         pc: block.pc,
+        len: 0,
     };
     lifter.known[0] = Some(0);
-    for insn in region.insns(block) {
-        match insn {
-            Some(insn) => lifter.lift(*insn),
+    for fetched in region.insns(block) {
+        (lifter.pc, lifter.len) = (fetched.pc, fetched.len);
+        match fetched.insn {
+            Some(insn) => lifter.lift(insn),
             None => lifter.push(Op::Interpret),
         }
-        lifter.pc = lifter.pc.wrapping_add(4);
     }
 }
 
 /// Lifts the instructions of one block in order, knowing which registers hold constants.
 pub(super) struct Lifter<'a> {
+    isa: Isa,
     known: [Option<u32>; 32],
     held: &'a mut Held,
     items: &'a mut Vec<Item>,
+    /// Address and bytes of the instruction.
     pc: u32,
+    len: u32,
 }
 
 impl Lifter<'_> {
     pub(super) fn push(&mut self, op: Op) {
-        self.items.push(Item::new(op, self.pc));
+        self.items.push(Item::new(op, self.pc, self.len));
+    }
+
+    /// What a link register gets.
+    fn next(&self) -> u32 {
+        self.pc.wrapping_add(self.len)
     }
 
     pub(super) fn known(&self, reg: Reg) -> Option<u32> {
@@ -243,7 +253,7 @@ impl Lifter<'_> {
         match taken {
             Some(false) => self.push(Op::Nop),
             // A taken branch to a misaligned target traps at the branch: the interpreter finds that.
-            _ if !target.is_multiple_of(4) => self.push(Op::Interpret),
+            _ if !self.isa.is_aligned(target) => self.push(Op::Interpret),
             Some(true) => self.push(Op::Jump { target }),
             None => {
                 let test = if b.is_zero() {
@@ -261,24 +271,25 @@ impl Lifter<'_> {
     /// What was pushed last is only a part of the instruction: what is pushed next stands for it.
     pub(super) fn is_a_part(&mut self) {
         if let Some(part) = self.items.last_mut() {
-            part.insns = 0;
+            (part.insns, part.bytes) = (0, 0);
         }
     }
 
     /// A jump to a constant target that leaves the return address in `rd`.
     fn call(&mut self, rd: Reg, target: u32) {
-        if !target.is_multiple_of(4) {
+        if !self.isa.is_aligned(target) {
             return self.push(Op::Interpret);
         }
         if !rd.is_zero() {
-            self.constant(rd, self.pc.wrapping_add(4));
+            self.constant(rd, self.next());
+            // The jump stands for the instruction.
             self.is_a_part();
         }
         self.push(Op::Jump { target });
     }
 
     fn jump_reg(&mut self, rd: Reg, rs: Reg, offset: i32) {
-        let link = (!rd.is_zero()).then_some((rd, self.pc.wrapping_add(4)));
+        let link = (!rd.is_zero()).then_some((rd, self.next()));
         self.push(Op::JumpReg { rs, offset, link });
     }
 }

@@ -13,6 +13,8 @@ pub struct Item {
     pub pc: u32,
     /// How many instructions.
     pub insns: u16,
+    /// How many bytes they have.
+    pub bytes: u32,
     /// Operations that the code does not execute because nobody can tell, unless it is left here: then they are
     /// computed first.
     pub deferred: Vec<Op>,
@@ -23,15 +25,21 @@ pub struct Item {
 }
 
 impl Item {
-    pub(in crate::jit) fn new(op: Op, pc: u32) -> Item {
+    pub(in crate::jit) fn new(op: Op, pc: u32, bytes: u32) -> Item {
         Item {
             op,
             pc,
             insns: 1,
+            bytes,
             deferred: Vec::new(),
             life: Life::default(),
             before: 0,
         }
+    }
+
+    /// The address behind its instructions.
+    pub(in crate::jit) fn end(&self) -> u32 {
+        self.pc.wrapping_add(self.bytes)
     }
 
     /// Whether this is a branch that may be pointed away from its target inside the region, with all registers visible.

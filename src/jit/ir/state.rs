@@ -23,7 +23,7 @@ pub struct State {
     pub read_table: u64,
     /// Host address that a fault was about.
     pub fault_address: u64,
-    /// The guest's target of an indirect jump that missed.
+    /// The index in the sparse table of an indirect jump that missed.
     pub missed: u64,
     /// The host address at which the code was left, or [`EXIT_MISSED`].
     pub exit_at: u64,
@@ -89,7 +89,7 @@ pub const EXIT_MISSED: u8 = 1;
 /// How indirect jumps find their target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JumpTableKind {
-    /// Indexed by `ror pc, 2`; an empty slot faults.
+    /// Indexed by `ror pc, 2`, or `ror pc, 1` where there are compressed instructions; an empty slot faults.
     Sparse,
     /// Indexed by pc; an empty slot faults.
     Direct,

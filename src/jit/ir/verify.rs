@@ -261,7 +261,7 @@ mod tests {
     use crate::rv32::LoadOp;
 
     fn item(op: Op) -> Item {
-        Item::new(op, 0x100)
+        Item::new(op, 0x100, 4)
     }
 
     const A: Reg = Reg::A0;

@@ -37,6 +37,7 @@ pub(in crate::jit) fn join_accesses(items: &mut [Item], costs: &impl Costs) {
             items[other].deferred.clear();
             if other == at + 1 {
                 items[at].insns += std::mem::take(&mut items[other].insns);
+                items[at].bytes += std::mem::take(&mut items[other].bytes);
             }
         }
     }
@@ -397,7 +398,7 @@ mod tests {
     }
 
     fn join(ops: &[Op]) -> Vec<Item> {
-        let item = |(n, &op): (u32, &Op)| Item::new(op, 4 * n);
+        let item = |(n, &op): (u32, &Op)| Item::new(op, 4 * n, 4);
         let mut items: Vec<Item> = (0..).zip(ops).map(item).collect();
         join_accesses(&mut items, &Host);
         items

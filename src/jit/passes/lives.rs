@@ -7,7 +7,7 @@ use crate::jit::ir::item::Item;
 use crate::jit::ir::life::Life;
 use crate::jit::ir::op::Op;
 use crate::jit::ir::registers::RegSet;
-use crate::rv32::Insn;
+use crate::rv32::{Fetched, Insn};
 
 /// Notes the life of each result. `dead` says which registers the code at an address overwrites first; `next` is that
 /// set for what follows the block. The registers that are returned are overwritten behind the block.
@@ -68,9 +68,9 @@ pub(in crate::jit) fn find(
 
 /// The registers that the instructions of a block overwrite before anything can see them.
 #[must_use]
-pub(in crate::jit) fn overwritten_first(insns: &[Option<Insn>]) -> RegSet {
+pub(in crate::jit) fn overwritten_first(insns: &[Fetched]) -> RegSet {
     let (mut read, mut written) = (RegSet::NONE, RegSet::NONE);
-    for insn in insns.iter().map_while(|insn| *insn) {
+    for insn in insns.iter().map_while(|fetched| fetched.insn) {
         if !matches!(
             insn,
             Insn::Lui { .. }

@@ -131,7 +131,7 @@ mod convention {
     use crate::jit::code::jump_table::Arena;
     use crate::jit::ir::state::JumpTableKind;
     use crate::memory::Placement;
-    use crate::rv32::Reg;
+    use crate::rv32::{Isa, Reg};
 
     /// Callee-saved registers, and the stack pointer behind them.
     #[cfg(target_arch = "x86_64")]
@@ -256,10 +256,11 @@ mod convention {
     #[test]
     fn entering_and_leaving_keeps_what_is_the_callers() {
         for placement in Placement::ALL {
-            let mut arena = Arena::new(JumpTableKind::Hashed).unwrap();
+            let mut arena = Arena::new(JumpTableKind::Hashed, Isa::default()).unwrap();
             let mut backend = HostBackend::new(Options {
                 placement,
                 hashed_jumps: true,
+                isa: Isa::default(),
                 code_low: 0,
                 poison: false,
                 host_features: false,

@@ -75,7 +75,7 @@ impl<B: Backend> Jit<B> {
         self.heed_code_writes(memory)?;
         let before = self.arena.state().x;
         self.arena.state().take(cpu);
-        let went_on = cpu.pc == position.pc.wrapping_add(4 * u32::from(position.insns));
+        let went_on = cpu.pc == position.pc.wrapping_add(position.bytes);
         Ok(Ok(match resume {
             // What a kick unlinked is dropped before code is entered again.
             Some(at) if went_on && self.cache.regions()[region].live && !self.unlinked => {

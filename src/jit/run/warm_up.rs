@@ -11,11 +11,11 @@ use crate::interp;
 use crate::jit::back::backend::Backend;
 use crate::jit::{Jit, Next};
 use crate::memory::Memory;
-use crate::rv32::Insn;
+use crate::rv32::{Insn, Isa};
 use std::collections::HashMap;
 use std::io;
 
-/// log2 of the number of counters. So many that 4 MiB of code do not share any; memory is there only for those in use.
+/// log2 of the number of counters. So many that 4 MiB of code do not share any (2 MiB with compressed instructions); memory is there only for those in use.
 const BITS: u32 = 20;
 
 /// The most instructions that are interpreted before somebody looks whether the run is to stop.
@@ -35,6 +35,8 @@ pub struct Heat {
     pub warm: Vec<u32>,
     /// Places whose code was taken away because the guest wrote other instructions.
     rewritten: HashMap<u32, Rewritten>,
+    /// log2 of the bytes from one place to the next.
+    step: u32,
 }
 
 /// What is known of a place that the guest writes code to.
@@ -58,7 +60,7 @@ impl Heat {
     /// instructions were interpreted: a program that ends then would not profit from what the first translation brings
     /// up.
     #[must_use]
-    pub fn new(limit: u8, first: u32) -> Heat {
+    pub fn new(isa: Isa, limit: u8, first: u32) -> Heat {
         let counters = if limit == 0 { 0 } else { 1 << BITS };
         Heat {
             counts: vec![0; counters].into_boxed_slice(),
@@ -66,11 +68,19 @@ impl Heat {
             first: first.into(),
             warm: Vec::new(),
             rewritten: HashMap::new(),
+            step: isa.alignment_bits(),
         }
     }
 
+    /// The counter of a place. Neighbours have neighbouring ones: little code touches little memory.
+    fn slot(&self, pc: u32) -> usize {
+        let number = pc >> self.step;
+        ((number ^ number >> BITS) & ((1 << BITS) - 1)) as usize
+    }
+
     fn count(&mut self, pc: u32) -> Option<&mut u8> {
-        self.counts.get_mut(slot(pc))
+        let slot = self.slot(pc);
+        self.counts.get_mut(slot)
     }
 
     /// A block begins here and is about to be executed. True if it should have code.
@@ -122,7 +132,9 @@ impl Heat {
     /// Whether a block that begins here was ever reached; always true where nothing is counted.
     #[must_use]
     pub fn reached(&self, pc: u32) -> bool {
-        self.counts.get(slot(pc)).is_none_or(|&count| count > 0)
+        self.counts
+            .get(self.slot(pc))
+            .is_none_or(|&count| count > 0)
     }
 
     /// There is code for this place: from now on it is entered.
@@ -150,23 +162,18 @@ impl Heat {
     }
 }
 
-/// The counter of a place. Neighbours have neighbouring ones: little code touches little memory.
-fn slot(pc: u32) -> usize {
-    ((pc >> 2 ^ pc >> (BITS + 2)) & ((1 << BITS) - 1)) as usize
-}
-
 /// Whether a block ends with this instruction, which was just executed. Behind a branch that was not taken it goes on, as
 /// regions do: code that began there would cut them up.
 fn ended_block(insn: Insn, at: u32, cpu: &Cpu) -> bool {
     match insn {
-        Insn::Branch { .. } => cpu.pc != at.wrapping_add(4),
+        Insn::Branch { offset, .. } => cpu.pc == at.wrapping_add_signed(offset),
         Insn::Jal { .. } | Insn::Jalr { .. } | Insn::FenceI { .. } | Insn::Privileged(_) => true,
         _ => false,
     }
 }
 
 impl<B: Backend> Jit<B> {
-    /// Interprets blocks from `pc` on, a multiple of 4 that was counted, up to one that should have code.
+    /// Interprets blocks from `pc` on, where an instruction may begin and which was counted, up to one that should have code.
     pub(in crate::jit) fn run_cold(
         &mut self,
         pc: u32,
@@ -231,7 +238,7 @@ mod tests {
 
     #[test]
     fn nothing_is_hot_before_enough_was_interpreted() {
-        let mut heat = Heat::new(4, 100);
+        let mut heat = Heat::new(Isa::default(), 4, 100);
         assert!((0..20).all(|_| !heat.reach(0x1_0000)));
         heat.interpreted(60);
         assert!(!heat.reach(0x1_0000));
@@ -244,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_place_is_hot_after_its_limit_and_cold_again_when_rewritten() {
-        let mut heat = Heat::new(4, 0);
+        let mut heat = Heat::new(Isa::default(), 4, 0);
         assert!(!heat.reached(0x1_0000));
         for n in 1..=4 {
             assert!(!heat.reach(0x1_0000), "{n}");
@@ -261,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_rewritten_again_and_again_waits_longer() {
-        let mut heat = Heat::new(2, 0);
+        let mut heat = Heat::new(Isa::default(), 2, 0);
         let mut waits = Vec::new();
         for _ in 0..20 {
             waits.push((0..).find(|_| heat.reach(0x1_0000)).unwrap_or(0));
@@ -275,7 +282,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_everything_is_hot() {
-        let mut heat = Heat::new(0, 100);
+        let mut heat = Heat::new(Isa::default(), 0, 100);
         assert!(heat.reach(0x1_0000) && heat.reached(0x2_0000));
         heat.forget(0x1_0000);
         assert!(heat.reach(0x1_0000) && heat.warm.is_empty());

@@ -2,7 +2,7 @@
 
 use crate::jit::Jit;
 use crate::jit::back::backend::{Backend, CodeOffset};
-use crate::rv32::disasm::disassemble_word;
+use crate::rv32::Fetched;
 use std::fmt::Write as _;
 
 /// One guest instruction and its host code.
@@ -17,18 +17,18 @@ pub struct Line {
 }
 
 /// The lines of one region's code, which begins at `start`. `map` says where each guest instruction's code begins,
-/// `word` what stands at a guest address.
+/// `fetched` what stands at a guest address.
 pub fn lines<B: Backend>(
     code: &[u8],
     start: CodeOffset,
     map: &[(u32, CodeOffset)],
-    word: impl Fn(u32) -> Option<u32>,
+    fetched: impl Fn(u32) -> Option<Fetched>,
 ) -> Vec<Line> {
     let mut lines: Vec<Line> = map
         .iter()
         .map(|&(pc, _)| Line {
             pc,
-            guest: word(pc).map_or_else(String::new, |word| disassemble_word(word, pc)),
+            guest: fetched(pc).map_or_else(String::new, |fetched| fetched.text()),
             host: Vec::new(),
         })
         .collect();
@@ -50,8 +50,8 @@ pub fn of_cache<B: Backend>(jit: &Jit<B>) -> String {
     let mut text = String::new();
     for region in jit.cache.regions().iter().filter(|region| region.live) {
         let code = jit.code.bytes(region.start, region.len as usize);
-        let word = |pc: u32| jit.cache.word(region, pc);
-        for line in lines::<B>(&code, region.start, jit.cache.map(region), word) {
+        let fetched = |pc: u32| jit.cache.fetched(region, pc);
+        for line in lines::<B>(&code, region.start, jit.cache.map(region), fetched) {
             // Writing to a String does not fail.
             let _ = writeln!(text, "{:#010x}: {}", line.pc, line.guest);
             for (at, host) in line.host {

@@ -11,8 +11,8 @@ use crate::jit::front::region::{Finder, Region};
 use crate::jit::ir::item::Item;
 use crate::jit::ir::op::Op;
 use crate::memory::{Memory, Placement};
-use crate::rv32::disassemble_word;
-use std::collections::HashMap;
+use crate::rv32::{Fetched, Isa};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// A host to translate for.
@@ -61,10 +61,11 @@ impl Host {
 
 /// The options that give the same code on every machine.
 #[must_use]
-pub fn options(placement: Placement) -> Options {
+pub fn options(placement: Placement, isa: Isa) -> Options {
     Options {
         placement,
         hashed_jumps: placement == Placement::Paged,
+        isa,
         // Where the host that minds gets it.
         code_low: 0x1_0000,
         poison: false,
@@ -88,8 +89,8 @@ pub struct HostInsn {
 pub struct Line {
     /// Guest address.
     pub pc: u32,
-    /// The guest's instruction word; `None` where it cannot be fetched.
-    pub word: Option<u32>,
+    /// The guest's instruction; `None` where it cannot be fetched.
+    pub fetched: Option<Fetched>,
     /// Guest text.
     pub guest: String,
     /// The operations that the host's code was lowered from.
@@ -183,8 +184,20 @@ fn make(
     ranges: &[Range<u32>],
 ) -> Made {
     match host {
-        Host::Arm64 => with(arm64::Arm64::new(options), mode, memory, ranges),
-        Host::X86_64 => with(x86_64::X86_64::new(options), mode, memory, ranges),
+        Host::Arm64 => with(
+            arm64::Arm64::new(options),
+            options.isa,
+            mode,
+            memory,
+            ranges,
+        ),
+        Host::X86_64 => with(
+            x86_64::X86_64::new(options),
+            options.isa,
+            mode,
+            memory,
+            ranges,
+        ),
     }
 }
 
@@ -205,6 +218,7 @@ struct Piece {
 
 fn with<B: Backend>(
     mut backend: B,
+    isa: Isa,
     mode: Mode,
     memory: &mut Memory,
     ranges: &[Range<u32>],
@@ -215,7 +229,7 @@ fn with<B: Backend>(
     let mut items = Vec::new();
     for range in ranges {
         let mut of_range = Vec::new();
-        for region in regions(memory, range) {
+        for region in regions(isa, memory, range) {
             let at = place(code.len());
             let mut seen = Vec::new();
             let mut translate = || {
@@ -251,9 +265,10 @@ fn place(at: usize) -> CodeOffset {
 }
 
 /// Regions that cover a range and nothing else: one from its beginning, others from what that does not reach.
-fn regions(memory: &mut Memory, range: &Range<u32>) -> Vec<Region> {
-    let len = (range.end.wrapping_sub(range.start) / 4) as usize;
-    let index = |pc: u32| (pc.wrapping_sub(range.start) / 4) as usize;
+fn regions(isa: Isa, memory: &mut Memory, range: &Range<u32>) -> Vec<Region> {
+    let step = isa.alignment();
+    let len = (range.end.wrapping_sub(range.start) / step) as usize;
+    let index = |pc: u32| (pc.wrapping_sub(range.start) / step) as usize;
     let mut covered = vec![false; len];
     let mut found = Vec::new();
     let mut finder = Finder::default();
@@ -267,15 +282,16 @@ fn regions(memory: &mut Memory, range: &Range<u32>) -> Vec<Region> {
         }
         let entry = range
             .start
-            .wrapping_add(4 * u32::try_from(first).unwrap_or(0));
+            .wrapping_add(step * u32::try_from(first).unwrap_or(0));
         // Of a region that lies between others, only the gap is translated.
         let known = |pc: u32| covered.get(index(pc)).is_none_or(|done| *done);
         let mut region = Region::default();
-        finder.find(&mut region, entry, memory, known, |_| true);
+        finder.find(&mut region, isa, entry, memory, known, |_| true);
         let mut any = false;
         for block in &region.blocks {
-            for pc in (block.pc..).step_by(4).take(block.len()) {
-                if let Some(done) = covered.get_mut(index(pc)) {
+            let first = index(block.pc);
+            for place in first..first + (block.end().wrapping_sub(block.pc) / step) as usize {
+                if let Some(done) = covered.get_mut(place) {
                     any |= !*done;
                     *done = true;
                 }
@@ -344,21 +360,20 @@ fn function(host: Host, code: &[u8], range: &Range<u32>, pieces: &[Piece]) -> Fu
             }
             at += len;
         }
-        let words: HashMap<u32, u32> = region
+        let read: HashSet<u32> = region
             .runs
             .iter()
-            .flat_map(|run| {
-                let words = &region.words[run.first as usize..][..run.len as usize];
-                (run.pc..).step_by(4).zip(words.iter().copied())
-            })
+            .flat_map(|run| region.source(run))
+            .map(|fetched| fetched.pc)
             .collect();
         for block in &region.blocks {
-            for pc in (block.pc..).step_by(4).take(block.len()) {
-                let word = words.get(&pc).copied();
+            for &insn in region.insns(block) {
+                let pc = insn.pc;
+                let fetched = read.contains(&pc).then_some(insn);
                 lines.push(Line {
                     pc,
-                    word,
-                    guest: word.map_or_else(String::new, |word| disassemble_word(word, pc)),
+                    fetched,
+                    guest: fetched.map_or_else(String::new, |fetched| fetched.text()),
                     ops: ops.remove(&pc).unwrap_or_default(),
                     host: by_pc.remove(&pc).unwrap_or_default(),
                 });
@@ -425,7 +440,7 @@ mod tests {
         for host in Host::ALL {
             let ahead = translate_ahead(
                 host,
-                options(Placement::Window),
+                options(Placement::Window, Isa::default()),
                 Mode::default(),
                 &mut memory,
                 &ranges,
@@ -466,7 +481,7 @@ mod tests {
                 let mut memory = memory(&[product, sum, Insn::Ecall]);
                 for host in Host::ALL {
                     let range = 0x1_0000..0x1_000c;
-                    let options = options(Placement::Window);
+                    let options = options(Placement::Window, Isa::default());
                     let mode = Mode::default();
                     let ahead = translate_ahead(host, options, mode, &mut memory, &[range]);
                     let lines = &ahead.functions[0].lines;
@@ -488,7 +503,7 @@ mod tests {
                 let range = 0x1_0000..0x1_0018;
                 let ahead = translate_ahead(
                     host,
-                    options(placement),
+                    options(placement, Isa::default()),
                     Mode::default(),
                     &mut memory,
                     &[range],

@@ -11,10 +11,10 @@ impl<B: Backend> Jit<B> {
         let regions = self.cache.regions().iter();
         let one = |region: &crate::jit::code::regions::Translated| {
             let bytes = self.code.bytes(region.start, region.len as usize);
-            let word = |pc: u32| self.cache.word(region, pc);
+            let fetched = |pc: u32| self.cache.fetched(region, pc);
             let map = self.cache.map(region);
             let mut text = String::new();
-            for line in listing::lines::<B>(&bytes, region.start, map, word) {
+            for line in listing::lines::<B>(&bytes, region.start, map, fetched) {
                 // Writing to a String does not fail.
                 let _ = writeln!(text, "{:#010x}: {}", line.pc, line.guest.replace('\t', " "));
                 for (at, host) in line.host {

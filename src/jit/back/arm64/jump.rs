@@ -58,7 +58,7 @@ impl Arm64 {
 
     /// The same with the hashed table.
     pub(super) fn jump_hashed(&mut self, target: W, link: Option<(Reg, u32)>) {
-        if let Some(field) = BitField::new(2, HASHED_BITS) {
+        if let Some(field) = BitField::new(self.options.isa.alignment_bits(), HASHED_BITS) {
             self.asm.ubfx(INDEX.w(), target, field);
         }
         self.asm

@@ -16,10 +16,16 @@ const CALL: u8 = 0xe8;
 const JMP: u8 = 0xe9;
 
 impl X86_64 {
-    /// rax = `ror target, 2`.
+    /// log2 of the bytes from one target of jumps to the next.
+    pub(super) fn jump_step(&self) -> u8 {
+        if self.options.isa.compressed { 1 } else { 2 }
+    }
+
+    /// rax = the target, rotated right so that its slots lie side by side.
     fn rotated_target(&mut self, rs: Reg, offset: i32) {
+        let step = self.jump_step();
         match self.rm(rs) {
-            target if offset == 0 && self.has.bmi2 => return self.asm.rorx32(A, target, 2),
+            target if offset == 0 && self.has.bmi2 => return self.asm.rorx32(A, target, step),
             Rm::Reg(host) if offset != 0 => self.asm.lea32(A, Mem::base(host).disp(offset)),
             _ => {
                 self.fetch(A, rs);
@@ -28,7 +34,7 @@ impl X86_64 {
                 }
             }
         }
-        self.asm.ror32_i(A, 2);
+        self.asm.ror32_i(A, step);
     }
 
     fn jump_sparse(&mut self, rs: Reg, offset: i32, link: Option<(Reg, u32)>) {
@@ -56,10 +62,13 @@ impl X86_64 {
             self.asm.add32_i(A, offset);
         }
         let cold = self.asm.label();
+        let step = self.jump_step();
+        // 16 bytes a slot.
+        let scale = if step == 1 { Scale::X8 } else { Scale::X4 };
         let a = &mut self.asm;
         a.mov32(D, A);
-        a.and32_i(D, ((1 << HASHED_BITS) - 1) << 2);
-        a.lea64(D, state(0).index(D, Scale::X4));
+        a.and32_i(D, ((1 << HASHED_BITS) - 1) << step);
+        a.lea64(D, state(0).index(D, scale));
         let start = a.offset();
         a.cmp32(A, Mem::base(D));
         self.jump_if(start, HostCond::Ne, cold);

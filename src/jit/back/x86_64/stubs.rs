@@ -46,9 +46,8 @@ impl X86_64 {
         }
         a.ret();
 
-        // The index, `ror pc, 2`, is in its scratch register.
+        // The index is in its scratch register.
         let missed = place(a);
-        a.rol32_i(A, 2);
         a.mov64_mr(state(offset::MISSED), A);
         a.mov64_mi32(state(offset::EXIT_AT), EXIT_MISSED.into());
         let from = place(a);

@@ -85,7 +85,7 @@ fn skip_one(items: &mut [Item]) {
         Op::Imm { rd, value } => (rd, Operand::Imm(value)),
         _ => return,
     };
-    if target == moved.pc.wrapping_add(4) && moved.pc == branch.pc.wrapping_add(4) {
+    if target == moved.end() && moved.pc == branch.end() {
         branch.op = Op::Nop;
         moved.op = Op::Select {
             cond: cond.invert(),

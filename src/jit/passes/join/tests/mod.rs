@@ -114,7 +114,7 @@ fn rotate(rd: Reg, rs: Reg, by: u32) -> Op {
 }
 
 fn items(ops: &[Op]) -> Vec<Item> {
-    ops.iter().map(|&op| Item::new(op, 0)).collect()
+    ops.iter().map(|&op| Item::new(op, 0, 4)).collect()
 }
 
 /// The operations that are left, in order, after the same was found right.

@@ -9,7 +9,7 @@ use crate::jit::ir::op::{Op, Operand, Test};
 use crate::jit::ir::registers::RegSet;
 use crate::jit::passes::join::optimize;
 use crate::jit::passes::lives::overwritten_first;
-use crate::rv32::{AluOp, Cond, Insn, LoadOp, MulOp};
+use crate::rv32::{AluOp, Cond, Fetched, Insn, LoadOp, MulOp};
 
 #[test]
 fn halves_of_a_product_are_computed_together() {
@@ -309,7 +309,7 @@ fn branches_over_one_move_select() {
         let mut items: Vec<Item> = [li(U, 1), branch, moved]
             .into_iter()
             .zip([0, 4, 8])
-            .map(|(op, pc)| Item::new(op, pc))
+            .map(|(op, pc)| Item::new(op, pc, 4))
             .collect();
         optimize(&mut items, &Can(true), dead, RegSet::NONE);
         items[2].op
@@ -357,6 +357,12 @@ fn what_the_target_may_read_is_computed() {
         rs1: A,
         offset: 0,
     };
-    let found = overwritten_first(&[set(T, A), set(U, U), set(A, T), load, set(B, A)].map(Some));
+    let fetched = |insn| Fetched {
+        pc: 0,
+        bits: 0,
+        len: 4,
+        insn: Some(insn),
+    };
+    let found = overwritten_first(&[set(T, A), set(U, U), set(A, T), load, set(B, A)].map(fetched));
     assert_eq!(found, RegSet::of(T));
 }
