@@ -81,6 +81,8 @@ elf heapinfo src/heapinfo.S -s -Wl,-Ttext-segment=0x80000000
 elf noflags src/noflags.S -s -T src/noflags.ld
 elf tohost_abs src/tohost_abs.S -T src/tohost_abs.ld
 hosted tohost_local
+hosted wants
+hosted trampoline -march=rv32im_zifencei -Wno-pedantic
 elf rvc_flag src/rvc_flag.S
 elf hello_stripped -O2 src/start.S src/rt.c src/hello.c -s -lgcc
 
@@ -123,7 +125,7 @@ need qemu-riscv32 qemu-user
 differs=" unknown_syscall exhaust topmem fault_jump_misaligned fault_illegal_compressed semi semi_exit \
 tohost_pass tohost_fail htif htif_upper finisher_pass finisher_fail finisher_reset machine_modes \
 machine_traps machine_timer machine_emulate machine_tasks machine_code \
-bare_ram bare_ram_wild bare_rom low heapinfo noflags tohost_abs "
+bare_ram bare_ram_wild bare_rom low heapinfo noflags tohost_abs trampoline "
 while IFS='|' read -r name args status _; do
     name=${name//[[:space:]]/}
     case $name in '' | '#'*) continue ;; esac

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    assert_one_line, assert_one_report, fixtures, in_fixtures, run, rvjit, rvjit_process, stderr,
-    stdout,
+    assert_one_line, assert_one_report, engines, fixtures, in_fixtures, run, rvjit, rvjit_process,
+    stderr, stdout,
 };
 use std::fs;
 
@@ -361,4 +361,161 @@ fn options_from_the_environment_stand_before_those_that_are_typed() {
             "{text}"
         );
     }
+}
+
+/// A run that did less than it was to do says what it asked for in vain, once, after all else.
+#[test]
+fn what_was_asked_for_in_vain_is_told() {
+    let rows: [(&[&str], i32, &str); 7] = [
+        (&["wants.elf", "writev"], 1, "writev (66); Linux programs"),
+        (
+            &["wants.elf", "open", "data"],
+            1,
+            "could not open 'data': no directory is granted; --dir",
+        ),
+        (&["--dir", "src", "wants.elf", "open", "nowhere"], 1, ""),
+        (&["wants.elf", "brk", "100000000"], 0, ""),
+        (
+            &["--memory", "8M", "wants.elf", "brk", "100000000"],
+            1,
+            "its heap was refused up to 0x05f5e100: all memory is 8192 KiB (--memory)",
+        ),
+        (
+            &["wants.elf", "brk", "2147483647"],
+            1,
+            "the stack or a segment is at",
+        ),
+        (&["unknown_syscall.elf"], 0, "system call 4000"),
+    ];
+    for (args, status, says) in rows {
+        for engine in engines() {
+            let output = in_fixtures(&[&["run"], engine.options, args].concat());
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(status), "{args:?}: {text}");
+            assert!(text.contains(says), "{args:?}: {text}");
+            assert_eq!(
+                text.lines().count(),
+                usize::from(!says.is_empty()),
+                "{text}"
+            );
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("report");
+    let report = report.to_str().unwrap();
+    in_fixtures(&["run", "--report", report, "wants.elf", "writev"]);
+    let report = fs::read_to_string(report).unwrap();
+    assert!(
+        report.contains("\"notes\": [") && report.contains("writev (66)"),
+        "{report}"
+    );
+    let traced = in_fixtures(&[
+        "--strace",
+        "--memory",
+        "8M",
+        "wants.elf",
+        "brk",
+        "100000000",
+    ]);
+    assert!(
+        stderr(&traced).contains("(refused: --memory)"),
+        "{traced:?}"
+    );
+}
+
+#[test]
+fn the_environment_is_where_newlib_looks_for_it() {
+    let output = in_fixtures(&["--env", "A=1", "--env", "B=x y", "wants.elf"]);
+    assert_eq!(stdout(&output), "A=1\nB=x y\n");
+    let with_arguments = in_fixtures(&["--env", "A=1", "args_env.elf", "one", "two"]);
+    assert_eq!(with_arguments.status.code(), Some(0));
+}
+
+#[test]
+fn a_directory_is_granted_by_both_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path().canonicalize().unwrap();
+    fs::create_dir(here.join("sub")).unwrap();
+    fs::write(here.join("file"), "x").unwrap();
+    fs::write(here.join("sub/file"), "x").unwrap();
+    let program = fixtures().join("wants.elf");
+    let at = |rest: &str| here.join(rest).to_str().unwrap().to_owned();
+    let rows = [
+        (".".to_owned(), "file".to_owned(), 0),
+        (".".to_owned(), at("file"), 0),
+        (".".to_owned(), at("sub/../file"), 0),
+        (".".to_owned(), at("../file"), 1),
+        (".".to_owned(), "/etc/passwd".to_owned(), 1),
+        (at("."), "file".to_owned(), 0),
+        (at(""), "sub/file".to_owned(), 0),
+        (at(""), at("sub/file"), 0),
+        (at(""), "../etc/passwd".to_owned(), 1),
+        ("sub".to_owned(), "sub/file".to_owned(), 0),
+        ("sub".to_owned(), at("sub/file"), 0),
+        ("sub".to_owned(), at("file"), 1),
+        (at("sub"), "sub/file".to_owned(), 0),
+        (at("sub"), "file".to_owned(), 1),
+        (format!("{}::/d", at("sub")), "sub/file".to_owned(), 1),
+        (format!("{}::/d", at("sub")), "/d/file".to_owned(), 0),
+    ];
+    for (granted, path, status) in rows {
+        let mut command = rvjit();
+        command.current_dir(&here).args(["run", "--dir", &granted]);
+        let output = run(command.arg(&program).args(["open", &path]));
+        assert_eq!(output.status.code(), Some(status), "--dir {granted} {path}");
+    }
+}
+
+#[test]
+fn code_in_the_stack_is_executed_where_that_is_wanted() {
+    for engine in engines() {
+        let output = in_fixtures(
+            &[
+                &["run"],
+                engine.options,
+                &["--exec-stack", "trampoline.elf"],
+            ]
+            .concat(),
+        );
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}: {}",
+            engine.name,
+            stderr(&output)
+        );
+        assert_eq!(stdout(&output), "45150\n", "{}", engine.name);
+    }
+}
+
+/// The host refuses what the JIT needs; a placement that needs little is there.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn a_run_without_the_jit_says_so() {
+    let limited = |options: &[&str]| {
+        std::process::Command::new("sh")
+            .args(["-c", "ulimit -v 120000 && exec \"$@\"", "sh"])
+            .arg(rvjit_process().get_program())
+            .args(["run", "--placement", "paged", "--memory", "16M"])
+            .args(["--code-cache", "128M"])
+            .args(options)
+            .arg("hello.elf")
+            .current_dir(fixtures())
+            .output()
+            .expect("a shell")
+    };
+    let output = limited(&[]);
+    let text = stderr(&output);
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "hello, world\n"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.contains("the host refuses") && text.contains("the interpreter is used"),
+        "{text}"
+    );
+    assert_eq!(limited(&["--engine", "interp"]).stderr, b"");
+    assert_eq!(limited(&["--engine", "jit"]).status.code(), Some(125));
 }

@@ -52,6 +52,9 @@ pub(super) struct RunArgs {
     /// The size of its stack
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = stack_size)]
     pub(super) stack: u32,
+    /// Lets code in its stack be executed, as GCC's nested functions need
+    #[arg(long)]
+    pub(super) exec_stack: bool,
     /// The most memory for translated code
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) code_cache: Option<u64>,
@@ -127,6 +130,7 @@ impl RunArgs {
             engine: EngineArg(EngineKind::Auto),
             memory: Pages(MemoryConfig::default().limit_pages),
             stack: 8 << 20,
+            exec_stack: false,
             code_cache: None,
             hot: None,
             platform: PlatformArg(None),

@@ -9,7 +9,7 @@ use crate::elf::Image;
 use crate::machine::{Devices, FINISHER, Machine, MachineConfig, MachineError, UART};
 use crate::platform::Platform;
 use crate::report::json::NotRun;
-use crate::report::{Crash, Report, describe};
+use crate::report::{Crash, Report, describe, notes};
 use crate::sys::interrupt::stop_on_interrupt;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -51,6 +51,11 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         ));
         return Err(not_run(report, name, failure));
     }
+    if let Some(why) = machine.no_jit() {
+        say(&format!(
+            "{name}: {why}; the interpreter is used, which is slower"
+        ));
+    }
     if strace {
         let line = |text: &str| {
             let _ = writeln!(std::io::stderr(), "{text}");
@@ -75,6 +80,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
     if let Some(crash) = &crash {
         let _ = write!(std::io::stderr(), "{crash}");
+    }
+    for note in notes(exit, &machine) {
+        say(&format!("{name}: {note}"));
     }
     // Made before anybody looks at memory: looking may make the host's pages count as touched.
     let told = report.map(|file| {
@@ -186,6 +194,7 @@ fn config(args: RunArgs) -> Result<(MachineConfig, ObserveArgs), Failure> {
         placement: args.placement.0,
         memory_pages: args.memory.0,
         stack_size: args.stack,
+        exec_stack: args.exec_stack,
         code_cache,
         hot: args.hot,
         strict_align: args.strict_align,

@@ -29,6 +29,8 @@ pub struct Layout {
 pub struct Plan {
     /// Bytes of stack.
     pub stack_size: u32,
+    /// Whether code in the stack can be executed; RAM always can.
+    pub exec_stack: bool,
     /// The RAM of a machine: apart, by address. `None`: segments with their permissions, and a stack.
     pub ram: Option<Vec<Range<u64>>>,
 }
@@ -70,7 +72,10 @@ pub fn load(image: &Image, memory: &mut Memory, plan: &Plan) -> Result<Layout, L
     memory.map(
         stack.start,
         u64::from(stack.end - stack.start),
-        Permissions::RW,
+        match plan.exec_stack {
+            true => Permissions::RWX,
+            false => Permissions::RW,
+        },
     )?;
     // With its guard pages.
     let page = u64::from(PAGE_SIZE);

@@ -127,6 +127,8 @@ pub struct SpecialSymbols {
     pub stack: Option<u32>,
     /// Where the heap begins (`_end`, else `end`).
     pub end: Option<u32>,
+    /// Where the C library has the list of the environment's variables for `getenv`.
+    pub environ: Option<u32>,
     /// picolibc's way to the semihosting triple.
     pub sys_semihost: Option<u32>,
 }

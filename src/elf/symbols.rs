@@ -183,6 +183,10 @@ impl Tables {
                 b"__stack" => &mut special.stack,
                 b"_end" => &mut special.end,
                 b"end" => &mut plain_end,
+                b"environ" if !symbol.global || symbol.kind != STT_OBJECT || symbol.size != 4 => {
+                    continue;
+                }
+                b"environ" => &mut special.environ,
                 b"sys_semihost" => &mut special.sys_semihost,
                 _ => continue,
             };

@@ -64,6 +64,7 @@ fn elf(phdrs: &[Phdr], extra: &[(&str, u32)]) -> Vec<u8> {
 fn process(stack_size: u32) -> Plan {
     Plan {
         stack_size,
+        exec_stack: false,
         ram: None,
     }
 }
@@ -71,6 +72,7 @@ fn process(stack_size: u32) -> Plan {
 fn machine(ram: Range<u64>) -> Plan {
     Plan {
         stack_size: 0x1000,
+        exec_stack: false,
         ram: Some(Vec::from([ram])),
     }
 }

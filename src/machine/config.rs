@@ -70,6 +70,8 @@ pub struct MachineConfig {
     pub memory_pages: u32,
     /// Bytes of stack.
     pub stack_size: u32,
+    /// Whether code in the stack can be executed.
+    pub exec_stack: bool,
     /// Bytes for translated code; `None` leaves it to the engine.
     pub code_cache: Option<usize>,
     /// How often code is interpreted before it is translated; with 0 it is translated at once. `None` leaves it to the
@@ -115,6 +117,7 @@ impl Default for MachineConfig {
             placement: None,
             memory_pages: MemoryConfig::default().limit_pages,
             stack_size: 8 << 20,
+            exec_stack: false,
             code_cache: None,
             hot: None,
             strict_align: false,
@@ -267,24 +270,27 @@ impl From<SyscallError> for MachineError {
     }
 }
 
-/// The engine asked for. Where the host refuses executable memory and no engine was named, the interpreter.
+/// The engine asked for. Where the host refuses executable memory and no engine was named, the
+/// interpreter, and the reason.
 pub(super) fn make_engine(
     config: &MachineConfig,
     memory: &Memory,
     isa: Isa,
     pause: Option<&Arc<AtomicBool>>,
-) -> Result<Box<dyn Engine>, MachineError> {
+) -> Result<(Box<dyn Engine>, Option<MachineError>), MachineError> {
+    let mut refused = None;
     if config.engine.resolve() == EngineKind::Jit {
         match make_jit(config, memory, isa, pause) {
-            Ok(jit) => return Ok(jit),
+            Ok(jit) => return Ok((jit, None)),
             Err(error) if config.engine == EngineKind::Jit => return Err(error),
-            Err(error) => log::warn!("{error}; interpreting"),
+            Err(error) => refused = Some(error),
         }
     }
-    Ok(Box::new(Interpreter {
+    let interpreter = Interpreter {
         stop: Some(Arc::clone(&config.stop)),
         pause: pause.cloned(),
-    }))
+    };
+    Ok((Box::new(interpreter), refused))
 }
 
 #[cfg(all(
@@ -336,6 +342,7 @@ pub(super) fn platform(
 ) -> Result<(Decision, Plan), MachineError> {
     let decision = decide(image, config.platform)?;
     let mut plan = plan(image, decision.platform, &config.ram, config.stack_size)?;
+    plan.exec_stack = config.exec_stack;
     if decision.platform == Platform::Bare {
         let own = |s: &Segment| u64::from(s.vaddr)..s.end();
         let copies = image.segments.iter().filter_map(Segment::copy);

@@ -25,7 +25,7 @@ use crate::cpu::Cpu;
 use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
-use crate::memory::{Access, Fault, Memory, PAGE_COUNT, PAGE_SIZE};
+use crate::memory::{Access, Fault, Memory, PAGE_COUNT, PAGE_SIZE, Permissions};
 use crate::platform::{Decision, Platform};
 use crate::sys::signal_stack::SignalStack;
 use crate::syscall::semihosting::is_semihosting_call;
@@ -61,6 +61,8 @@ pub struct Machine {
     /// Before `memory`, so that it is dropped first: its code has the memory's address in it.
     engine: Box<dyn Engine>,
     memory: Memory,
+    /// Why there is no JIT where one was to be had.
+    no_jit: Option<MachineError>,
     syscalls: Syscalls,
     budget: Budget,
     /// The budget of a run without a limit.
@@ -76,6 +78,18 @@ pub struct Machine {
     tohost_left: u8,
     /// Where the function that is called returns to: nothing can be fetched there.
     calling: Option<u32>,
+}
+
+/// Tells a C library of the environment's variables. newlib's start-up code looks for arguments only, and its `getenv` for
+/// `environ`, which is an empty list in the file.
+fn set_environ(image: &Image, memory: &mut Memory, sp: u32, args: usize) {
+    // Behind argc, argv and its NULL. What is on the stack has 32-bit addresses.
+    let list = u32::try_from(args).map_or(0, |args| sp + 4 * (args + 2));
+    let is_data = |at: &u32| memory.permissions(*at).is_some_and(Permissions::writable);
+    if let Some(environ) = image.special.environ.filter(is_data) {
+        // Where a damaged symbol is at the end of memory there is no variable.
+        let _ = memory.poke(environ, &list.to_le_bytes());
+    }
 }
 
 impl fmt::Debug for Machine {
@@ -135,6 +149,9 @@ impl Machine {
             true => initial_stack(&mut memory, &layout, image.entry, &config.args, &config.env)?,
             false => layout.stack.end - NO_ARGUMENTS,
         };
+        if decision.platform == Platform::Newlib && !config.env.is_empty() {
+            set_environ(&image, &mut memory, sp, config.args.len());
+        }
         let mut cpu = Cpu {
             pc: image.entry,
             ..Cpu::default()
@@ -148,7 +165,7 @@ impl Machine {
         }
         let board = bare.then(|| board::Board::new(config.devices));
         let pause = board.as_ref().map(|board| &board.pause);
-        let engine = config::make_engine(&config, &memory, image.isa(), pause)?;
+        let (engine, no_jit) = config::make_engine(&config, &memory, image.isa(), pause)?;
         let convention = match decision.platform {
             Platform::Newlib | Platform::Bare => Convention::Newlib,
             Platform::Risc0 => Convention::Risc0,
@@ -187,6 +204,7 @@ impl Machine {
             cpu,
             memory,
             engine,
+            no_jit,
             syscalls,
             budget: config.max_insns.map_or(unlimited, Budget::Instructions),
             unlimited,
@@ -431,6 +449,18 @@ impl Machine {
     #[must_use]
     pub fn platform(&self) -> &Decision {
         &self.decision
+    }
+
+    /// Why the interpreter is used where the JIT was to be had: what the host refuses.
+    #[must_use]
+    pub fn no_jit(&self) -> Option<&MachineError> {
+        self.no_jit.as_ref()
+    }
+
+    /// What the environment of the program knows of it.
+    #[must_use]
+    pub fn syscalls(&self) -> &Syscalls {
+        &self.syscalls
     }
 
     /// What a zkVM guest has committed to: its public values, or its journal.

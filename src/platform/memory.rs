@@ -87,7 +87,11 @@ pub fn plan(
     } else {
         return Err(RamError::NoRam(platform));
     };
-    Ok(Plan { stack_size, ram })
+    Ok(Plan {
+        stack_size,
+        exec_stack: false,
+        ram,
+    })
 }
 
 /// RAM of a zkVM: from the lowest address that every placement has.

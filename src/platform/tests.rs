@@ -302,6 +302,7 @@ fn ram_that_cannot_be_is_refused() {
         asked(Platform::Bare, &good),
         Ok(Plan {
             stack_size: 0x1000,
+            exec_stack: false,
             ram: Some(vec![0x1000..0x2000, 0x8000_0000..0x8001_0000]),
         })
     );

@@ -65,6 +65,9 @@ pub struct Report {
     pub load_seconds: f64,
     /// Seconds to run it.
     pub run_seconds: f64,
+    /// What the program asked for in vain, in words: calls that are not there, files that are not granted, heap.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What else was to be written and could not be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output_errors: Vec<String>,
@@ -112,6 +115,7 @@ impl Report {
             pages_peak: machine.memory().pages_peak(),
             load_seconds: load.as_secs_f64(),
             run_seconds: run.as_secs_f64(),
+            notes: super::notes(exit, machine),
             output_errors: Vec::new(),
         }
     }

@@ -8,18 +8,20 @@ pub mod dump;
 pub mod json;
 pub mod lines;
 pub mod names;
+mod notes;
 pub mod perf;
 pub mod profile;
 pub mod stats;
 
 pub use crash::Crash;
 pub use json::Report;
+pub use notes::notes;
 pub use stats::Stats;
 
 use crate::engine::Trap;
 use crate::inspect::foreign;
 use crate::machine::{Exit, Machine};
-use crate::memory::{Fault, FaultKind, PAGE_SIZE};
+use crate::memory::{Access, Fault, FaultKind, PAGE_SIZE};
 use crate::syscall::Refusal;
 
 /// One line that says what happened, without the program's name; `None` where the program ended itself.
@@ -108,6 +110,10 @@ pub fn location(machine: &Machine, pc: u32) -> String {
 }
 
 fn fault_hint(machine: &Machine, fault: Fault) -> &'static str {
+    let stack = &machine.layout().stack;
+    if fault.access == Access::Execute && stack.contains(&fault.addr) {
+        return " (it is in the stack; --exec-stack lets code be executed there)";
+    }
     let below = machine.layout().stack.start.wrapping_sub(fault.addr);
     if fault.kind == FaultKind::Unmapped && (1..=PAGE_SIZE).contains(&below) {
         " (the stack is used up; --stack makes it larger)"

@@ -3,6 +3,7 @@
 //! The break is exact to the byte, as newlib's `sbrk` compares it with what it asked for; pages are mapped and
 //! unmapped around it. Bytes that a growing break exposes are zero, also those that it exposed before.
 
+use super::notes::RefusedBreak;
 use crate::memory::{Memory, PAGE_SHIFT, PAGE_SIZE, Permissions};
 
 /// The break and its bounds.
@@ -15,6 +16,8 @@ pub(super) struct Heap {
     used_to: u32,
     /// Pages that are the guest's but not the heap's.
     other_pages: u32,
+    /// The first break that was refused for want of room.
+    refused: Option<RefusedBreak>,
     /// What pages are that the break leaves: a machine's RAM does not go away.
     left: Option<Permissions>,
 }
@@ -31,6 +34,7 @@ impl Heap {
             current: start,
             used_to: start,
             other_pages,
+            refused: None,
             left: is_ram.then_some(Permissions::RWX),
         }
     }
@@ -41,6 +45,11 @@ impl Heap {
 
     pub(super) fn limit(&self) -> u32 {
         self.limit
+    }
+
+    /// The first break that was refused for want of room.
+    pub(super) fn refused(&self) -> Option<RefusedBreak> {
+        self.refused
     }
 
     /// Moves the break to `to`; returns where it is then, which is where it was when that cannot be.
@@ -54,6 +63,9 @@ impl Heap {
         if possible {
             self.used_to = self.used_to.max(self.current);
             self.current = to;
+        } else if to > self.current {
+            let limit = (to > self.limit).then_some(self.limit);
+            self.refused.get_or_insert(RefusedBreak { to, limit });
         }
         self.current
     }
@@ -141,6 +153,8 @@ mod tests {
         for to in [0xffff, 0x1_8001, u32::MAX, 0x8000_0000, 1] {
             assert_eq!(heap.set(&mut memory, to), 0x1_4000, "{to:#x}");
         }
+        let refused = heap.refused().unwrap();
+        assert_eq!((refused.to, refused.limit), (0x1_8001, Some(0x1_8000)));
         assert_eq!(heap.set(&mut memory, 0x1_8000), 0x1_8000);
         assert!(memory.store(0x1_8000, 1u32).is_err());
     }
@@ -149,7 +163,11 @@ mod tests {
     fn more_than_the_pool_is_refused() {
         let mut memory = memory(16);
         let mut heap = Heap::new(0x1_0000, 0x8000_0000, 4, false);
+        assert_eq!(heap.set(&mut memory, 1), 0x1_0000);
+        assert_eq!(heap.refused(), None, "that was not for want of room");
         assert_eq!(heap.set(&mut memory, 0x1_c001), 0x1_0000);
+        let refused = heap.refused().unwrap();
+        assert_eq!((refused.to, refused.limit), (0x1_c001, None));
         assert_eq!(heap.set(&mut memory, 0x1_c000), 0x1_c000);
     }
 

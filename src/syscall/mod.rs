@@ -10,6 +10,7 @@ mod calls;
 mod console;
 mod files;
 mod nested;
+pub mod notes;
 mod paths;
 mod sandbox;
 pub mod semihosting;
@@ -35,6 +36,7 @@ use abi::{Errno, StatLayout, nr};
 use brk::Heap;
 use console::Console;
 use files::Files;
+use notes::{Missing, Notes, RefusedBreak};
 use sandbox::Sandbox;
 use std::fmt;
 use std::io;
@@ -181,8 +183,6 @@ impl From<StreamError> for Failure {
 
 /// The signal for writing to a pipe that nobody reads.
 const SIGPIPE: u8 = 13;
-/// The most unknown numbers that are logged: a program may try them all.
-const MOST_UNKNOWN: usize = 64;
 const A0: usize = 10;
 const A7: usize = 17;
 
@@ -200,8 +200,7 @@ pub struct Syscalls {
     stack: (u32, u32),
     /// Data on its way between guest and host; never longer than [`calls::CHUNK`].
     buffer: Vec<u8>,
-    /// Unknown numbers that were logged, at most [`MOST_UNKNOWN`]; those of semihosting with the highest bit.
-    unknown: Vec<u32>,
+    notes: Notes,
     recent: Ring,
     trace: Option<Trace>,
     semihosting: semihosting::State,
@@ -251,7 +250,7 @@ impl Syscalls {
             proof: Proof::new(config.input, config.env, config.room),
             stack: config.stack,
             buffer: Vec::new(),
-            unknown: Vec::new(),
+            notes: Notes::default(),
             recent: Ring::default(),
             trace: None,
             semihosting: semihosting::State::default(),
@@ -262,6 +261,18 @@ impl Syscalls {
     /// Sends each call, as text without a line end, to `sink` from now on.
     pub fn set_trace(&mut self, sink: Option<TraceSink>) {
         self.trace = sink.map(Trace);
+    }
+
+    /// What the program asked for in vain.
+    #[must_use]
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// The first break that was refused.
+    #[must_use]
+    pub fn refused_break(&self) -> Option<RefusedBreak> {
+        self.heap.refused()
     }
 
     /// The last calls, oldest first.
@@ -396,20 +407,11 @@ impl Syscalls {
             nr::GETPID => Ok(std::process::id()),
             nr::KILL => calls::kill(a[0], a[1]),
             _ => {
-                if self.is_first(number) {
+                if self.notes.miss(Missing::System(number)) {
                     log::warn!("system call {number} is not implemented: it fails with ENOSYS");
                 }
                 Err(Errno::ENOSYS.into())
             }
         }
-    }
-
-    /// Whether an unknown number is to be logged.
-    fn is_first(&mut self, key: u32) -> bool {
-        let first = self.unknown.len() < MOST_UNKNOWN && !self.unknown.contains(&key);
-        if first {
-            self.unknown.push(key);
-        }
-        first
     }
 }

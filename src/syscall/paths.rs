@@ -48,7 +48,22 @@ impl Syscalls {
     ) -> Result<u32, Failure> {
         let path = read_path(memory, path)?;
         let base = self.base(dir, &path)?.clone();
-        Ok(self.files.open(&self.sandbox, &base, &path, flags, mode)?)
+        Ok(self.open(&base, &path, flags, mode)?)
+    }
+
+    /// Opens a file; notes the first that fails because nothing is granted.
+    pub(super) fn open(
+        &mut self,
+        base: &GuestPath,
+        path: &[u8],
+        flags: u32,
+        mode: u32,
+    ) -> Result<u32, Errno> {
+        let opened = self.files.open(&self.sandbox, base, path, flags, mode);
+        if opened.is_err() && self.sandbox.is_empty() {
+            self.notes.not_granted(path);
+        }
+        opened
     }
 
     pub(super) fn stat_at(

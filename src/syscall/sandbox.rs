@@ -3,18 +3,19 @@
 //! The guest sees one tree in which each grant appears at its guest path; nothing else exists. A path is matched
 //! with the longest guest path that begins it, and the rest is looked up by cap-std, which never leaves the granted
 //! directory, whatever symbolic links say. What is not granted does not exist (`ENOENT`); a symbolic link that leads
-//! out of its grant may not be followed (`EACCES`). What is granted read-only cannot be changed through a grant around
+//! out of its grant may not be followed (`EACCES`). A directory that is granted under its own name has two: what `.` names
+//! can be reached by the absolute path too, and the other way about. What is granted read-only cannot be changed through a grant around
 //! it either (`nested`).
 
 use super::abi::Errno;
 use super::nested::Nested;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 /// A host directory that the guest may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +91,6 @@ pub(super) fn path_text(path: &GuestPath) -> Vec<u8> {
 
 #[derive(Debug)]
 struct Grant {
-    guest: GuestPath,
     dir: Dir,
     read_only: bool,
     nested: Nested,
@@ -130,6 +130,9 @@ impl Place<'_> {
 #[derive(Debug)]
 pub(super) struct Sandbox {
     grants: Vec<Grant>,
+    /// Guest paths, and the grant that each leads to. Of equal ones the last counts: other names of directories come
+    /// before those that were asked for.
+    names: Vec<(GuestPath, usize)>,
     /// The current directory.
     pub(super) cwd: GuestPath,
 }
@@ -145,17 +148,31 @@ impl Sandbox {
             let all = grants.iter().zip(&places);
             let read_only = all.filter(|(grant, _)| grant.read_only);
             Ok(Grant {
-                guest: normalize(&GuestPath::new(), grant.guest.as_bytes()),
                 dir: dir.map_err(|error| failed(grant, error))?,
                 read_only: grant.read_only,
                 nested: Nested::new(place, read_only.map(|(_, place)| place.as_path())),
             })
         };
         let opened = grants.iter().zip(&places).map(open);
+        let root = GuestPath::new();
+        let at = |path: &[u8]| normalize(&root, path);
+        let here = current_directories();
+        let other = |(n, grant): (usize, &DirGrant)| {
+            let names = other_names(grant, &here);
+            names.into_iter().map(move |name| (at(&name), n))
+        };
+        let asked = |(n, grant): (usize, &DirGrant)| (at(grant.guest.as_bytes()), n);
+        let names = grants.iter().enumerate().flat_map(other);
         Ok(Sandbox {
             grants: opened.collect::<Result<_, _>>()?,
+            names: names.chain(grants.iter().enumerate().map(asked)).collect(),
             cwd: GuestPath::new(),
         })
+    }
+
+    /// Whether nothing is granted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.grants.is_empty()
     }
 
     /// Looks up a path; `base` is where a relative one starts.
@@ -164,8 +181,9 @@ impl Sandbox {
             return Err(Errno::ENOENT);
         }
         let lexical = normalize(base, path);
-        let grant = self.longest(&lexical).ok_or(Errno::ENOENT)?;
-        let skip = self.grants[grant].guest.len();
+        let name = self.longest(&lexical).ok_or(Errno::ENOENT)?;
+        let (guest, grant) = (&self.names[name].0, self.names[name].1);
+        let skip = guest.len();
         // Inside a grant `..` is the host's to resolve, since before it may stand a symbolic link or no directory.
         // Only a path that goes above the grant, or ends in another one, is resolved by its names alone.
         let written = join(base, path);
@@ -173,7 +191,7 @@ impl Sandbox {
             .iter()
             .position(|name| name == b"..")
             .map_or(&written[..], |at| &written[..at]);
-        let names = if self.longest(literal) == Some(grant) && stays_below(&written[skip..]) {
+        let names = if self.longest(literal) == Some(name) && stays_below(&written[skip..]) {
             &written[skip..]
         } else {
             &lexical[skip..]
@@ -196,12 +214,42 @@ impl Sandbox {
         })
     }
 
-    /// The grant with the longest guest path that begins this one; of equals the last.
+    /// The longest of the names that begin this path; of equals the last.
     fn longest(&self, path: &[Vec<u8>]) -> Option<usize> {
-        (0..self.grants.len())
-            .filter(|&at| path.starts_with(&self.grants[at].guest))
-            .max_by_key(|&at| self.grants[at].guest.len())
+        (0..self.names.len())
+            .filter(|&at| path.starts_with(&self.names[at].0))
+            .max_by_key(|&at| self.names[at].0.len())
     }
+}
+
+/// The names of the host's current directory: without symbolic links, and as the shell has it.
+fn current_directories() -> Vec<PathBuf> {
+    let Ok(real) = std::env::current_dir() else {
+        return Vec::new();
+    };
+    let shell = std::env::var_os("PWD").map(PathBuf::from);
+    let same = |path: &PathBuf| path.is_absolute() && path.canonicalize().is_ok_and(|p| p == real);
+    let shell = shell.filter(|path| *path != real && same(path));
+    [real].into_iter().chain(shell).collect()
+}
+
+/// What else a directory is called that the guest sees under the host's name: absolute for relative, and relative for
+/// absolute where it is in the current directory.
+fn other_names(grant: &DirGrant, here: &[PathBuf]) -> Vec<Vec<u8>> {
+    if grant.host.as_os_str() != OsStr::new(&grant.guest) {
+        return Vec::new();
+    }
+    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    if grant.host.is_relative() {
+        return here
+            .iter()
+            .map(|here| bytes(&here.join(&grant.host)))
+            .collect();
+    }
+    let inside = here
+        .iter()
+        .filter_map(|here| grant.host.strip_prefix(here).ok());
+    inside.map(bytes).collect()
 }
 
 /// The names of a path, `..` among them, after those of `base` where it is relative.
@@ -274,6 +322,27 @@ mod tests {
             DirGrant::parse("x::"),
             Err(GrantError::NoGuest(_))
         ));
+    }
+
+    #[test]
+    fn a_directory_has_its_relative_and_its_absolute_name() {
+        let here = [PathBuf::from("/real/here"), PathBuf::from("/link")];
+        let rows: [(&str, &[&str]); 9] = [
+            (".", &["/real/here/.", "/link/."]),
+            ("data", &["/real/here/data", "/link/data"]),
+            ("..", &["/real/here/..", "/link/.."]),
+            ("/real/here", &[""]),
+            ("/real/here/sub/", &["sub"]),
+            ("/link/sub", &["sub"]),
+            ("/real/hereafter", &[]),
+            ("/real", &[]),
+            (".::/there", &[]),
+        ];
+        for (text, expected) in rows {
+            let names = other_names(&DirGrant::parse(text).unwrap(), &here);
+            let expected: Vec<&[u8]> = expected.iter().map(|name| name.as_bytes()).collect();
+            assert_eq!(names, expected, "{text}");
+        }
     }
 
     #[test]

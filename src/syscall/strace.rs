@@ -173,7 +173,11 @@ impl CallRecord {
         let _ = match self.result.map(|value| (value, Errno::from_result(value))) {
             None => write!(text, "?"),
             Some((_, Some(errno))) if self.number != nr::BRK => write!(text, "-1 {errno}"),
-            Some((value, _)) if self.number == nr::BRK => write!(text, "{value:#x}"),
+            Some((value, _)) if self.number == nr::BRK => {
+                let refused = self.args[0] > value;
+                let why = if refused { " (refused: --memory)" } else { "" };
+                write!(text, "{value:#x}{why}")
+            }
             Some((value, _)) => write!(text, "{}", value.cast_signed()),
         };
         text
