@@ -3,7 +3,7 @@
 # the same sources native/NAME for this machine and aarch64/NAME, all with gcc -O2.
 # What is up to date is left alone. The C sources of newlib, Lua, SQLite and zlib come
 # from packages (apt, crates.io) and are not part of this repository; ours are in guests/.
-# Usage: build-guests.sh [bench|lua|sqlite|zlib|abi|rust|picolibc]…   (all by default)
+# Usage: build-guests.sh [bench|lua|sqlite|zlib|abi|rust|riscv-rt|picolibc]…   (all by default)
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -162,22 +162,47 @@ build_rust() {
     touch "$elf"
 }
 
+# strip NAME: NAME.elf without symbols, as NAME-stripped.elf.
+stripped() {
+    local from=$out/rv32/$1.elf to=$out/rv32/$1-stripped.elf
+    built+=("rv32/$1-stripped.elf")
+    newer "$to" "$from" || riscv64-unknown-elf-strip "$from" -o "$to"
+}
+
+build_riscv-rt() {
+    local triple=riscv32im-unknown-none-elf elf=$out/rv32/riscv-rt.elf project=guests/riscv-rt
+    need_rust_target "$triple" || die "rustup cannot provide $triple"
+    built+=(rv32/riscv-rt.elf)
+    newer "$elf" "$project"/src/main.rs "$project"/{Cargo.toml,Cargo.lock,memory.x,.cargo/config.toml} || {
+        (cd "$project" && CARGO_TARGET_DIR=$ROOT/$work/riscv-rt cargo build --quiet --locked --release)
+        cp "$work/riscv-rt/$triple/release/riscv-rt-guest" "$elf"
+        touch "$elf"
+    }
+    stripped riscv-rt
+}
+
 build_picolibc() {
     need /usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs picolibc-riscv64-unknown-elf
     local elf=$out/rv32/picolibc.elf source=guests/picolibc/picolibc.c
     built+=(rv32/picolibc.elf)
-    newer "$elf" "$source" && return
-    quietly picolibc riscv64-unknown-elf-gcc --specs=picolibc.specs --oslib=semihost --crt0=semihost \
+    # With memory where nothing of `virt` is; and as the package's linker script has it, which is where the UART would be.
+    newer "$elf" "$source" || quietly picolibc riscv64-unknown-elf-gcc --specs=picolibc.specs --oslib=semihost --crt0=semihost \
         -march=rv32im -mabi=ilp32 -O2 -Wall -Wextra -Wl,--no-warn-rwx-segments \
         -Wl,--defsym=__flash=0x80000000 -Wl,--defsym=__flash_size=0x100000 \
         -Wl,--defsym=__ram=0x80100000 -Wl,--defsym=__ram_size=0x100000 \
         "$source" -o "$elf"
+    elf=$out/rv32/picolibc-default.elf
+    built+=(rv32/picolibc-default.elf)
+    newer "$elf" "$source" || quietly picolibc riscv64-unknown-elf-gcc --specs=picolibc.specs \
+        --oslib=semihost --crt0=semihost -march=rv32im -mabi=ilp32 -O2 -Wall -Wextra \
+        -Wl,--no-warn-rwx-segments "$source" -o "$elf"
+    stripped picolibc-default
 }
 
-[ $# -gt 0 ] || set -- bench lua zlib abi rust picolibc sqlite
+[ $# -gt 0 ] || set -- bench lua zlib abi rust riscv-rt picolibc sqlite
 for part in "$@"; do
     case $part in
-    bench | lua | sqlite | zlib | abi | rust | picolibc) "build_$part" ;;
+    bench | lua | sqlite | zlib | abi | rust | riscv-rt | picolibc) "build_$part" ;;
     *) die "unknown part $part" ;;
     esac
 done

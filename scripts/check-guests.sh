@@ -4,7 +4,7 @@
 #   --long    the benchmark runs, not the short ones
 #   --native  the native builds, without a runner
 #   RUNNER    what runs an ELF file given to it: qemu-riscv32 if none is named, which
-#             cannot run abi (newlib's system calls) and picolibc (machine registers)
+#             cannot run abi (newlib's system calls), picolibc and riscv-rt (machine registers)
 # Example: check-guests.sh target/release/rvjit run --dir .
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -20,12 +20,13 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+bare="picolibc picolibc-default picolibc-default-stripped riscv-rt riscv-rt-stripped"
 if [ -n "$native" ]; then
-    skip=" picolibc rust-hello "
+    skip=" $bare rust-hello "
 elif [ $# -eq 0 ]; then
     need qemu-riscv32 qemu-user
     set -- qemu-riscv32
-    skip=" abi picolibc "
+    skip=" abi $bare "
 elif [ -e "$1" ]; then
     runner=$(realpath "$1")
     shift

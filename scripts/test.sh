@@ -107,12 +107,16 @@ musl_check() {
 
 # rvjit as cargo's runner: what `cargo run` of a Rust guest prints is what it prints under check-guests.sh.
 cargo_runner() {
-    (
-        cd guests/rust-hello &&
-            CARGO_TARGET_RISCV32IM_UNKNOWN_NONE_ELF_RUNNER="$target/release/rvjit run" \
-                CARGO_TARGET_DIR=$ROOT/target/guests/work/rust-hello \
-                "${limit[@]}" cargo run --quiet --release
-    ) >"$logs/cargo-runner.out" && diff guests/expected/rust-hello.short.out "$logs/cargo-runner.out"
+    local project
+    for project in rust-hello riscv-rt; do
+        (
+            cd "guests/$project" &&
+                CARGO_TARGET_RISCV32IM_UNKNOWN_NONE_ELF_RUNNER="$target/release/rvjit run" \
+                    CARGO_TARGET_DIR=$ROOT/target/guests/work/$project \
+                    "${limit[@]}" cargo run --quiet --release
+        ) >"$logs/cargo-runner.out" || return
+        diff "guests/expected/$project.short.out" "$logs/cargo-runner.out" || return
+    done
 }
 
 begin guests-build scripts/build-guests.sh
