@@ -47,9 +47,18 @@ pub struct Symbol {
 pub struct Symbols {
     /// By address; functions before objects before labels at the same one.
     entries: Vec<Symbol>,
+    /// Which of them are functions or labels: there may be many objects between them.
+    code: Vec<usize>,
 }
 
 impl Symbols {
+    fn new(mut entries: Vec<Symbol>) -> Symbols {
+        entries.sort_by(|a, b| (a.addr, a.kind, &a.name).cmp(&(b.addr, b.kind, &b.name)));
+        let is_code = |&n: &usize| entries[n].kind != SymbolKind::Object;
+        let code = (0..entries.len()).filter(is_code).collect();
+        Symbols { entries, code }
+    }
+
     /// All, by address.
     #[must_use]
     pub fn entries(&self) -> &[Symbol] {
@@ -68,15 +77,13 @@ impl Symbols {
     /// The function or label that an address of code belongs to, and how far inside it is.
     #[must_use]
     pub fn code_at(&self, addr: u32) -> Option<(&Symbol, u32)> {
-        let end = self.entries.partition_point(|s| s.addr <= addr);
-        let before = self.entries.get(..end)?;
-        let nearest = before.iter().rfind(|s| s.kind != SymbolKind::Object)?;
+        let at = |&n: &usize| self.entries[n].addr;
+        let end = self.code.partition_point(|n| at(n) <= addr);
+        let before = self.code.get(..end)?;
+        let nearest = at(before.last()?);
         // The first entry at that address is the best kind.
-        let first = before.partition_point(|s| s.addr < nearest.addr);
-        let symbol = before
-            .get(first..)?
-            .iter()
-            .find(|s| s.kind != SymbolKind::Object)?;
+        let first = before.partition_point(|n| at(n) < nearest);
+        let symbol = &self.entries[*before.get(first)?];
         let offset = addr - symbol.addr;
         (symbol.size == 0 || offset < symbol.size).then_some((symbol, offset))
     }
@@ -217,8 +224,6 @@ impl Tables {
                 name: String::from_utf8_lossy(name).into(),
             })
         };
-        let mut entries: Vec<Symbol> = self.walk(bytes, LONGEST_NAME).filter_map(entry).collect();
-        entries.sort_by(|a, b| (a.addr, a.kind, &a.name).cmp(&(b.addr, b.kind, &b.name)));
-        Symbols { entries }
+        Symbols::new(self.walk(bytes, LONGEST_NAME).filter_map(entry).collect())
     }
 }

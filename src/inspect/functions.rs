@@ -79,9 +79,12 @@ fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Fun
     let before = |addr| symbols.partition_point(|s| s.addr < addr);
     let symbols = &symbols[before(code.start)..before(code.end)];
     let inside = |symbol: &&Symbol| image.isa().is_aligned(symbol.addr);
+    let symbols: Vec<&Symbol> = symbols.iter().filter(inside).collect();
+    let is_function = |symbol: &&&Symbol| symbol.kind == SymbolKind::Function;
+    let starts: Vec<u32> = symbols.iter().filter(is_function).map(|s| s.addr).collect();
     let mut sized_end = code.start;
     let mut last = None;
-    for (n, symbol) in symbols.iter().enumerate().filter(|(_, s)| inside(s)) {
+    for symbol in &symbols {
         let begins = match symbol.kind {
             SymbolKind::Function => true,
             SymbolKind::Label => symbol.addr >= sized_end && scan.reached.contains(&symbol.addr),
@@ -91,17 +94,16 @@ fn by_symbols(image: &Image, scan: &Scan, code: &Range<u32>, found: &mut Vec<Fun
             continue;
         }
         last = Some(symbol.addr);
-        let rest = symbols.iter().skip(n + 1).filter(inside);
-        let mut others = rest.filter(|s| s.addr > symbol.addr);
+        let from = |addr| symbols.get(symbols.partition_point(|s| s.addr < addr));
         let end = match symbol.size {
-            0 => others.next().map_or(code.end, |s| s.addr),
+            0 => from(symbol.addr.saturating_add(1)).map_or(code.end, |s| s.addr),
             size => {
                 let alignment = image.isa().alignment();
                 let size = size.checked_next_multiple_of(alignment);
                 let end = symbol.addr.saturating_add(size.unwrap_or(u32::MAX));
                 sized_end = sized_end.max(end);
-                let next = others.find(|s| s.kind == SymbolKind::Function || s.addr >= end);
-                end.min(next.map_or(code.end, |s| s.addr)).min(code.end)
+                let next = starts.get(starts.partition_point(|&start| start <= symbol.addr));
+                end.min(next.copied().unwrap_or(code.end)).min(code.end)
             }
         };
         found.push(Function {

@@ -10,6 +10,7 @@ use crate::elf::{Image, Layout};
 use crate::memory::Memory;
 use crate::rv32::{AluOp, Fetched, Insn, Isa, Reg, StoreOp};
 use serde::Serialize;
+use std::cell::Cell;
 use std::ops::Range;
 
 const RA: usize = 1;
@@ -20,6 +21,33 @@ const S0: usize = 8;
 pub const MOST_FRAMES: usize = 256;
 /// Words of the stack that one search looks at.
 const SEARCHED_WORDS: u32 = 4096;
+
+/// How much is done to find a call stack, whatever the program's file and memory hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Frames at most.
+    frames: usize,
+    /// Words of memory, instructions and bytes of call frame information that are looked at; one takes about 30 ns.
+    steps: usize,
+    /// Whether the stack is searched where nothing better leads on.
+    search: bool,
+}
+
+impl Effort {
+    /// For a report.
+    pub const REPORT: Effort = Effort {
+        frames: MOST_FRAMES,
+        steps: 1 << 22,
+        search: true,
+    };
+    /// For one of many samples, which may be taken in a signal handler: no more than a tick of the timer allows. What is
+    /// found by searching may be wrong; in a sum of samples that is worse than being short.
+    pub const SAMPLE: Effort = Effort {
+        frames: 64,
+        steps: 1 << 14,
+        search: false,
+    };
+}
 
 /// How a frame was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,6 +81,8 @@ pub struct Unwinder<'a> {
     image: &'a Image,
     stack: Range<u32>,
     frames: CallFrames<'a>,
+    /// Steps that are left.
+    left: Cell<usize>,
 }
 
 impl std::fmt::Debug for Unwinder<'_> {
@@ -78,25 +108,34 @@ impl<'a> Unwinder<'a> {
             image,
             stack: layout.stack.clone(),
             frames: CallFrames::new(image),
+            left: Cell::new(0),
         }
     }
 
-    /// The call stack, innermost first, of a guest with these registers; at most `most` frames.
+    /// Whether there are so many steps left, which are then taken.
+    fn pay(&self, steps: usize) -> bool {
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// The call stack, innermost first, of a guest with these registers.
     pub fn backtrace(
         &mut self,
         pc: u32,
         registers: &[u32; 32],
         memory: &Memory,
-        most: usize,
+        effort: Effort,
     ) -> Vec<Frame> {
+        self.left.set(effort.steps);
         let mut frames = vec![Frame {
             pc,
             found: Found::Pc,
         }];
         let (mut pc, mut registers) = (pc, *registers);
-        while frames.len() < most {
+        while frames.len() < effort.frames {
             let innermost = frames.len() == 1;
-            let Some(caller) = self.caller(pc, &registers, innermost, memory) else {
+            let Some(caller) = self.caller(pc, &registers, innermost, memory, effort.search) else {
                 break;
             };
             // Each frame is above the one it called; two with the same top are one that is never left.
@@ -121,12 +160,19 @@ impl<'a> Unwinder<'a> {
         registers: &[u32; 32],
         innermost: bool,
         memory: &Memory,
+        search: bool,
     ) -> Option<Caller> {
+        let left = &self.left;
+        let pay = |steps| {
+            let after = left.get().checked_sub(steps);
+            // What is too much here leaves enough for the other ways.
+            after.inspect(|&after| left.set(after)).is_some()
+        };
         if let Step::Caller {
             registers: caller,
             pc: return_address,
             saved,
-        } = self.frames.step(pc, registers, memory)
+        } = self.frames.step(pc, registers, memory, &pay)
         {
             // A function in the middle of the stack has saved its return address, unless it has none to go to.
             let plausible = (saved || innermost)
@@ -150,7 +196,9 @@ impl<'a> Unwinder<'a> {
         if innermost && let Some(caller) = self.by_register(pc, registers, memory) {
             return Some(caller);
         }
-        self.by_search(pc, registers, memory)
+        search
+            .then(|| self.by_search(pc, registers, memory))
+            .flatten()
     }
 
     /// The frame pointer points at the caller's stack, below it the return address and the caller's frame pointer
@@ -198,6 +246,9 @@ impl<'a> Unwinder<'a> {
         memory: &Memory,
     ) -> Option<Caller> {
         let own = self.function(pc)?;
+        if !self.pay((pc.wrapping_sub(own) / 4).min(FOLLOWED) as usize + 1) {
+            return None;
+        }
         let frame = prologue(self.image.isa(), own, pc, memory)?;
         let cfa = registers[SP].wrapping_add(frame.size);
         let mut caller = *registers;
@@ -244,6 +295,9 @@ impl<'a> Unwinder<'a> {
         let own = self.function(pc);
         let mut first = None;
         for at in (start..end).step_by(4) {
+            if !self.pay(1) {
+                break;
+            }
             let return_address = word(memory, at)?;
             let Some(call) = call_before(self.image.isa(), memory, return_address) else {
                 continue;
@@ -420,7 +474,7 @@ mod tests {
         machine.run();
         let view = machine.view();
         let (pc, x) = (view.cpu.pc, view.cpu.x);
-        Unwinder::new(view.image, view.layout).backtrace(pc, &x, view.memory, MOST_FRAMES)
+        Unwinder::new(view.image, view.layout).backtrace(pc, &x, view.memory, Effort::REPORT)
     }
 
     #[test]

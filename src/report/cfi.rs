@@ -4,26 +4,32 @@ use super::lines::Slice;
 use crate::elf::Image;
 use crate::memory::Memory;
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, FrameDescriptionEntry,
+    BaseAddresses, CfaRule, CieOrFde, CommonInformationEntry, DebugFrame, EhFrame, EndianSlice,
     LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection,
 };
 
 const RA: usize = 1;
 const SP: usize = 2;
 
-type Entry<'a> = (u32, u32, FrameDescriptionEntry<Slice<'a>>);
+/// Steps for the list of all entries; one takes about 20 ns. Programs have an entry for each function.
+const MOST_LISTED: usize = 1 << 24;
+/// Steps for an entry's common part.
+const COMMON: usize = 64;
+
+/// An entry: first address, the one behind the last, and where it is.
+type Entry = (u32, u32, usize);
 
 /// One of the two sections, and its entries by address.
-struct Section<'a, S> {
+struct Section<S> {
     section: S,
     bases: BaseAddresses,
-    entries: Vec<Entry<'a>>,
+    entries: Vec<Entry>,
 }
 
 /// The call frame information of a program.
 pub(super) struct CallFrames<'a> {
-    debug: Option<Section<'a, DebugFrame<Slice<'a>>>>,
-    eh: Option<Section<'a, EhFrame<Slice<'a>>>>,
+    debug: Option<Section<DebugFrame<Slice<'a>>>>,
+    eh: Option<Section<EhFrame<Slice<'a>>>>,
     context: UnwindContext<usize>,
 }
 
@@ -44,13 +50,14 @@ pub(super) enum Step {
 }
 
 impl<'a> CallFrames<'a> {
+    /// Lists the entries.
     pub(super) fn new(image: &'a Image) -> CallFrames<'a> {
         let slice = |name| Some(EndianSlice::new(image.section(name)?.0, LittleEndian));
         let debug = slice(".debug_frame").map(|bytes| {
             let mut section = DebugFrame::from(bytes);
             // Old versions of the section do not tell.
             section.set_address_size(4);
-            Section::new(section, BaseAddresses::default())
+            Section::new(section, BaseAddresses::default(), bytes.len())
         });
         let eh = slice(".eh_frame").map(|bytes| {
             let mut section = EhFrame::from(bytes);
@@ -59,7 +66,7 @@ impl<'a> CallFrames<'a> {
             let bases = BaseAddresses::default()
                 .set_eh_frame(address(".eh_frame"))
                 .set_text(address(".text"));
-            Section::new(section, bases)
+            Section::new(section, bases, bytes.len())
         });
         CallFrames {
             debug,
@@ -68,31 +75,58 @@ impl<'a> CallFrames<'a> {
         }
     }
 
-    /// The caller of the function that `pc` is in.
-    pub(super) fn step(&mut self, pc: u32, registers: &[u32; 32], memory: &Memory) -> Step {
+    /// The caller of the function that `pc` is in. `pay` is asked for a step for each byte that says how to find it.
+    pub(super) fn step(
+        &mut self,
+        pc: u32,
+        registers: &[u32; 32],
+        memory: &Memory,
+        pay: &dyn Fn(usize) -> bool,
+    ) -> Step {
         let context = &mut self.context;
         let debug = self.debug.as_ref();
-        let step = debug.and_then(|section| section.step(pc, registers, memory, context));
+        let step = debug.and_then(|section| section.step(pc, registers, memory, pay, context));
         let eh = self.eh.as_ref();
-        step.or_else(|| eh?.step(pc, registers, memory, context))
+        step.or_else(|| eh?.step(pc, registers, memory, pay, context))
             .unwrap_or(Step::Unknown)
     }
 }
 
-impl<'a, S: UnwindSection<Slice<'a>>> Section<'a, S> {
-    fn new(section: S, bases: BaseAddresses) -> Section<'a, S> {
+impl<'a, S: UnwindSection<Slice<'a>>> Section<S> {
+    /// Lists the entries of a section of so many bytes.
+    fn new(section: S, bases: BaseAddresses, len: usize) -> Section<S> {
         let mut entries = Vec::new();
         let mut all = section.entries(&bases);
+        let mut steps = 0;
+        // Entries share their common part; one after the other has the same.
+        let mut common: Option<(S::Offset, CommonInformationEntry<Slice<'a>>)> = None;
         // Whatever is damaged ends the list.
         while let Ok(Some(entry)) = all.next() {
+            steps += 1;
+            if steps > MOST_LISTED {
+                break;
+            }
             let CieOrFde::Fde(partial) = entry else {
                 continue;
             };
-            if let Ok(fde) = partial.parse(S::cie_from_offset)
+            let parsed = partial.parse(|section, bases, at| {
+                if let Some((known, entry)) = &common
+                    && *known == at
+                {
+                    return Ok(entry.clone());
+                }
+                let entry = section.cie_from_offset(bases, at);
+                // What is damaged may have been read to its end.
+                let bytes = entry.as_ref().map_or(len, |entry| entry.entry_len());
+                steps += COMMON + bytes / 1024;
+                common = entry.clone().ok().map(|entry| (at, entry));
+                entry
+            });
+            if let Ok(fde) = parsed
                 && let Ok(start) = u32::try_from(fde.initial_address())
                 && let Ok(end) = u32::try_from(fde.end_address())
             {
-                entries.push((start, end, fde));
+                entries.push((start, end, fde.offset()));
             }
         }
         entries.sort_by_key(|entry| entry.0);
@@ -108,11 +142,19 @@ impl<'a, S: UnwindSection<Slice<'a>>> Section<'a, S> {
         pc: u32,
         registers: &[u32; 32],
         memory: &Memory,
+        pay: &dyn Fn(usize) -> bool,
         context: &mut UnwindContext<usize>,
     ) -> Option<Step> {
         let before = self.entries.partition_point(|entry| entry.0 <= pc);
-        let (_, end, fde) = self.entries.get(before.checked_sub(1)?)?;
-        if pc >= *end {
+        let &(_, end, offset) = self.entries.get(before.checked_sub(1)?)?;
+        if pc >= end {
+            return None;
+        }
+        let fde = self
+            .section
+            .fde_from_offset(&self.bases, offset.into(), S::cie_from_offset)
+            .ok()?;
+        if !pay(fde.entry_len() + fde.cie().entry_len()) {
             return None;
         }
         let row = fde

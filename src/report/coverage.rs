@@ -4,13 +4,18 @@ use super::lines::Lines;
 use super::names::demangle;
 use crate::elf::{Image, SymbolKind};
 use crate::machine::{Observer, View};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-/// Counts executions of each instruction.
+/// Bytes of code that are counted together.
+const CHUNK: u32 = 128;
+
+/// Counts executions of each instruction that is in the program's file. What it takes is eight times the code that was
+/// executed.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    counts: HashMap<u32, u64>,
+    /// By address, a count for each half-word.
+    counts: HashMap<u32, Box<[u64; CHUNK as usize / 2]>>,
     pc: u32,
 }
 
@@ -19,9 +24,12 @@ impl Observer for Coverage {
         self.pc = view.cpu.pc;
     }
 
-    fn after(&mut self, _: &View<'_>, executed: bool) {
-        if executed {
-            *self.counts.entry(self.pc).or_default() += 1;
+    fn after(&mut self, view: &View<'_>, executed: bool) {
+        // Only that has lines; a program can make any amount of code itself.
+        if executed && view.image.half(self.pc).is_some() {
+            let chunk = self.counts.entry(self.pc / CHUNK);
+            let chunk = chunk.or_insert_with(|| Box::new([0; CHUNK as usize / 2]));
+            chunk[(self.pc % CHUNK / 2) as usize] += 1;
         }
     }
 }
@@ -36,31 +44,50 @@ impl Coverage {
     /// The `.info` text; `None` where the program has no debug information.
     #[must_use]
     pub fn info(&self, image: &Image) -> Option<String> {
-        let lines = Lines::new(image);
+        let mut lines = Lines::new(image);
         if lines.is_empty() {
             return None;
         }
-        let count = |pc: u32| self.counts.get(&pc).copied().unwrap_or(0);
+        let count = |pc: u32| {
+            let chunk = self.counts.get(&(pc / CHUNK));
+            chunk.map_or(0, |chunk| chunk[(pc % CHUNK / 2) as usize])
+        };
+        let symbols = image.symbols().entries().iter();
+        let functions = symbols.filter(|s| s.kind == SymbolKind::Function);
+        // Those whose place is not known yet, by address.
+        let mut functions: BTreeSet<(u32, &str)> =
+            functions.map(|s| (s.addr, s.name.as_ref())).collect();
         let mut files: BTreeMap<String, File> = BTreeMap::new();
-        for segment in &image.segments {
-            for (start, _, place) in lines.stretches(segment.vaddr, segment.end()) {
-                if place.line == 0 {
-                    continue;
-                }
+        lines.stretches(|start, end, name, line| {
+            let Ok(addr) = u32::try_from(start) else {
+                return;
+            };
+            if image.segment_at(addr).is_none() {
+                return;
+            }
+            if !files.contains_key(name) {
+                files.insert(name.to_owned(), File::default());
+            }
+            let Some(file) = files.get_mut(name) else {
+                return;
+            };
+            if line != 0 {
                 // A line is executed as often as the most executed of its pieces.
-                let file = files.entry(place.file).or_default();
-                let line = file.lines.entry(place.line).or_default();
-                *line = count(start).max(*line);
+                let most = file.lines.entry(line).or_default();
+                *most = count(addr).max(*most);
             }
+            let end = u32::try_from(end).unwrap_or(u32::MAX);
+            while let Some(&(addr, name)) = functions.range((addr, "")..(end, "")).next() {
+                functions.remove(&(addr, name));
+                file.functions.push((line, demangle(name), count(addr)));
+            }
+        });
+        files.retain(|_, file| !file.lines.is_empty());
+        for file in files.values_mut() {
+            file.functions.sort();
         }
-        let functions = image.symbols().entries().iter();
-        for symbol in functions.filter(|s| s.kind == SymbolKind::Function) {
-            if let Some(place) = lines.line(symbol.addr)
-                && let Some(file) = files.get_mut(&place.file)
-            {
-                let name = demangle(&symbol.name);
-                file.functions.push((place.line, name, count(symbol.addr)));
-            }
+        if lines.is_cut() {
+            log::warn!("more debug information than is read: lines are missing in the coverage");
         }
         Some(
             files

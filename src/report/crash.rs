@@ -1,7 +1,7 @@
 //! The details of a bad end: the instruction with its registers, the call stack with files and lines, the last system
 //! calls.
 
-use super::backtrace::{Found, Frame, MOST_FRAMES, Unwinder};
+use super::backtrace::{Effort, Found, Frame, MOST_FRAMES, Unwinder};
 use super::lines::{Lines, SourceLine};
 use super::names::demangle;
 use crate::elf::Image;
@@ -14,6 +14,11 @@ use std::fmt;
 
 /// Frames that text shows at either end of a long call stack.
 const SHOWN: (usize, usize) = (12, 4);
+/// Frames at most, inlined functions among them.
+const MOST_NAMED: usize = 4 * MOST_FRAMES;
+/// Why lines may be missing.
+const MORE_THAN_IS_READ: &str =
+    "more debug information than a report reads: some files, lines and inlined functions";
 /// SIGPIPE: nobody waits for more, and this is how many pipelines end.
 const SIGPIPE: u8 = 13;
 
@@ -95,16 +100,21 @@ impl Crash {
         let view = machine.view();
         let (pc, registers) = (view.cpu.pc, view.cpu.x);
         let mut unwinder = Unwinder::new(view.image, view.layout);
-        let frames = unwinder.backtrace(pc, &registers, view.memory, MOST_FRAMES);
-        let lines = Lines::new(view.image);
+        let frames = unwinder.backtrace(pc, &registers, view.memory, Effort::REPORT);
+        let mut lines = Lines::new(view.image);
+        lines.look_up(frames.iter().map(|frame| frame.pc));
+        let mut left_out = view.image.left_out().to_vec();
+        if lines.is_cut() {
+            left_out.push(MORE_THAN_IS_READ.to_owned());
+        }
+        let named = frames
+            .iter()
+            .flat_map(|&frame| named(frame, view.image, &lines));
         Some(Crash {
             instruction: instruction(view.cpu.isa, pc, &registers, view.memory),
-            backtrace: frames
-                .iter()
-                .flat_map(|&frame| named(frame, view.image, &lines))
-                .collect(),
+            backtrace: named.take(MOST_NAMED).collect(),
             system_calls,
-            left_out: view.image.left_out().to_vec(),
+            left_out,
         })
     }
 }
@@ -132,14 +142,26 @@ fn named(frame: Frame, image: &Image, lines: &Lines<'_>) -> Vec<NamedFrame> {
         inlined,
     };
     let own = symbol.map(|(symbol, _)| demangle(&symbol.name));
-    let mut sources = lines.frames(frame.pc);
-    let Some(outer) = sources.pop() else {
+    let Some((outer, inner)) = lines.frames(frame.pc).split_last() else {
         return vec![make(own, None, false)];
     };
-    let inlined = sources.into_iter().map(|s| make(s.function, s.place, true));
+    let inlined = inner
+        .iter()
+        .map(|s| make(s.function.clone(), s.place.clone(), true));
     let mut frames: Vec<NamedFrame> = inlined.collect();
-    frames.push(make(own.or(outer.function), outer.place, false));
+    let function = own.or_else(|| outer.function.clone());
+    frames.push(make(function, outer.place.clone(), false));
     frames
+}
+
+impl NamedFrame {
+    /// Where it is in the program's source.
+    pub(super) fn place(&self) -> Option<SourceLine> {
+        Some(SourceLine {
+            file: self.file.clone()?,
+            line: self.line?,
+        })
+    }
 }
 
 impl fmt::Display for NamedFrame {

@@ -1,6 +1,6 @@
 //! How a run ended, for programs to read. What a field means does not change without a new [`SCHEMA`].
 
-use super::crash::Crash;
+use super::crash::{Crash, NamedFrame};
 use super::describe;
 use super::lines::Lines;
 use super::names::demangle;
@@ -87,7 +87,15 @@ impl Report {
         let cpu = machine.cpu();
         let image = machine.image();
         let symbol = image.code_at(cpu.pc);
-        let place = Lines::new(image).line(cpu.pc);
+        let place = match &crash {
+            Some(crash) => crash.backtrace.first().and_then(NamedFrame::place),
+            None => {
+                let mut lines = Lines::new(image);
+                lines.look_up([cpu.pc]);
+                let first = lines.frames(cpu.pc).first();
+                first.and_then(|frame| frame.place.clone())
+            }
+        };
         let fault = fault(exit);
         let EngineStats { engine, .. } = machine.engine_stats();
         Report {

@@ -3,7 +3,7 @@
 //! The timer changes nothing of the run. Counting instructions makes a profile repeat exactly, on every engine and
 //! host; the program's own counters then count, too.
 
-use super::backtrace::{Found, Unwinder};
+use super::backtrace::{Effort, Unwinder};
 use super::names::demangle;
 use crate::elf::Image;
 use crate::machine::{Exit, Machine, View};
@@ -33,10 +33,13 @@ impl Every {
     }
 }
 
-/// Frames of a sample at most.
-const MOST_FRAMES: usize = 64;
+/// Call stacks that are told apart. A program can have another one at each instruction.
+const MOST_STACKS: usize = 1 << 17;
+/// What stands for all others.
+const OTHERS: &str = "(other call stacks)";
 
-/// Samples by call stack, outermost function first, as the addresses of functions.
+/// Samples by call stack, outermost function first, as the addresses of functions. The empty one stands for those that
+/// are too many.
 #[derive(Debug, Default)]
 pub struct Profile(HashMap<Vec<u32>, u64>);
 
@@ -48,21 +51,25 @@ impl Profile {
     pub fn run(&mut self, machine: &mut Machine, every: Every) -> io::Result<Exit> {
         // The call frame information borrows the program, and the machine has to run: a copy of the program.
         let copy = machine.image().reparse();
+        // Here, and not by the first sample, which may come in a signal handler.
+        machine.image().symbols();
+        if let Some(copy) = &copy {
+            copy.symbols();
+        }
         let layout = machine.layout().clone();
         let mut unwinder = copy.as_ref().map(|image| Unwinder::new(image, &layout));
         let sample = |view: View<'_>| {
             let (pc, x) = (view.cpu.pc, &view.cpu.x);
             let frames = match &mut unwinder {
-                Some(unwinder) => unwinder.backtrace(pc, x, view.memory, MOST_FRAMES),
+                Some(unwinder) => unwinder.backtrace(pc, x, view.memory, Effort::SAMPLE),
                 None => Vec::new(),
             };
-            // What is found by searching may be wrong; in a sum of samples that is worse than being short.
-            let sure = frames
-                .iter()
-                .take_while(|frame| frame.found != Found::Search);
             let function = |pc: u32| view.image.code_at(pc).map_or(pc, |(symbol, _)| symbol.addr);
-            let mut stack: Vec<u32> = sure.map(|frame| function(frame.pc)).collect();
+            let mut stack: Vec<u32> = frames.iter().map(|frame| function(frame.pc)).collect();
             stack.reverse();
+            if self.0.len() >= MOST_STACKS && !self.0.contains_key(&stack) {
+                stack.clear();
+            }
             *self.0.entry(stack).or_default() += 1;
         };
         match every {
@@ -80,7 +87,10 @@ impl Profile {
         };
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
         for (stack, count) in &self.0 {
-            let names: Vec<String> = stack.iter().map(name).collect();
+            let mut names: Vec<String> = stack.iter().map(name).collect();
+            if names.is_empty() {
+                names.push(OTHERS.to_owned());
+            }
             *sums.entry(names.join(";")).or_default() += count;
         }
         let mut text = String::new();
