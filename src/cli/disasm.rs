@@ -12,7 +12,7 @@ use crate::jit::back::translate::Mode;
 use crate::jit::view::preview::{self, Host, translate_ahead};
 use crate::machine::MachineError;
 use crate::memory::Placement;
-use crate::report::names::demangle;
+use crate::report::names::{demangle, plain};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
@@ -75,7 +75,7 @@ impl ValueEnum for HostArg {
 }
 
 pub(super) fn disasm(args: &DisasmArgs) -> Result<u8, Failure> {
-    let name = args.program.display().to_string();
+    let name = plain(&args.program.display().to_string());
     let translates = args.jit || args.ops || args.emit.is_some();
     if args.target.is_some() && !translates {
         return Err(Failure::own("--target needs --jit, --ops or --emit"));

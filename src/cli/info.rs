@@ -4,7 +4,7 @@ use super::args::PlatformArg;
 use super::color::{ColorArg, Painter, Role};
 use super::{Failure, print};
 use crate::inspect::info::{CallInfo, Foreign, ImageInfo, Info};
-use crate::report::names::printable;
+use crate::report::names::{plain, printable};
 use clap::Args;
 use std::fmt::Write as _;
 use std::io;
@@ -58,11 +58,11 @@ fn text(painter: Painter, info: &Info) -> String {
 fn write_text(t: &mut String, painter: Painter, info: &Info) -> std::fmt::Result {
     if info.runs {
         let verdict = painter.paint(Role::Good, "will run");
-        writeln!(t, "{}: {verdict}", info.program)?;
+        writeln!(t, "{}: {verdict}", plain(&info.program))?;
     }
     for problem in &info.problems {
         let verdict = painter.paint(Role::Bad, "will not run");
-        writeln!(t, "{}: {verdict}: {problem}", info.program)?;
+        writeln!(t, "{}: {verdict}: {}", plain(&info.program), plain(problem))?;
     }
     if let Some(arch) = &info.arch {
         write!(t, "  built for      {}", printable(arch))?;

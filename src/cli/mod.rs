@@ -10,11 +10,13 @@ mod docs;
 mod info;
 mod observe;
 mod output;
+mod patient;
 mod run;
 mod run_flags;
 mod suggest;
 
 use crate::exit_status::{NOT_FOUND, OWN_ERROR};
+use crate::report::names::plain;
 use args::{Cli, Command, RunArgs};
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -129,7 +131,8 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// Writes a line to standard error. Nobody can be told when that fails.
 fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "rvjit: {}", message.replace('\n', " "));
+    let message = plain(&message.replace('\n', " "));
+    let _ = writeln!(patient::stderr(), "rvjit: {message}");
 }
 
 /// Writes to standard output. A reader that went away, as `head` does, is no error.

@@ -1,7 +1,8 @@
 //! The options that show what a run does, and what comes of them. Nothing here changes a run: everything goes to
 //! standard error or to a file.
 
-use super::output::{Output, OutputFolder, cannot_write};
+use super::output::{Output, OutputFolder, cannot_write, create};
+use super::patient::{self, Patient};
 use super::{Failure, say};
 use crate::elf::Image;
 use crate::inspect::functions;
@@ -14,7 +15,7 @@ use crate::sys::marker::Marker;
 use crate::trace::{Format, Kind, TraceConfig, Tracer};
 use clap::{Args, ValueEnum};
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -124,7 +125,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Writes a text to standard error. Nobody can be told when that fails.
 fn show(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = patient::stderr().write_all(text.as_bytes());
 }
 
 fn option_error(option: &str, value: &str, why: &str) -> Failure {
@@ -235,8 +236,13 @@ impl ObserveArgs {
             .chain(dumps)
     }
 
-    /// Looks up symbols and where files go. `time` is `--time`.
-    pub(super) fn prepare(self, machine: &mut Machine, time: bool) -> Result<Observers, Failure> {
+    /// Looks up symbols and where files go, none of them to `program`. `time` is `--time`.
+    pub(super) fn prepare(
+        self,
+        program: &Path,
+        machine: &mut Machine,
+        time: bool,
+    ) -> Result<Observers, Failure> {
         if self.stats.is_some() {
             machine.time_calls();
         }
@@ -262,7 +268,10 @@ impl ObserveArgs {
             coverage: coverage.map(|path| (Coverage::default(), Output::new(path))),
             profile: profile.map(|path| (self.sampled(), Profile::default(), Output::new(path))),
             dumps,
-            code: self.dump_jit.as_deref().map(OutputFolder::new),
+            code: self
+                .dump_jit
+                .as_deref()
+                .map(|folder| OutputFolder::new(folder, program)),
             perf_map,
             jit_dump,
             args: self,
@@ -299,10 +308,10 @@ impl ObserveArgs {
         // Last: a value that is refused above costs nobody a file.
         let out: Box<dyn Write> = match &self.trace_out {
             Some(path) => {
-                let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
-                Box::new(BufWriter::new(file))
+                let file = create(path).map_err(|error| cannot_write(path, &error))?;
+                Box::new(BufWriter::new(Patient(file)))
             }
-            None => Box::new(BufWriter::new(io::stderr())),
+            None => Box::new(BufWriter::new(patient::stderr())),
         };
         Ok(Tracer::new(config, out))
     }

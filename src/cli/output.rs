@@ -5,17 +5,22 @@
 //! directory. A file is made beside its place and moved there, so that a full disk costs nobody what was there before.
 
 use super::Failure;
+use super::patient::{self, Patient};
+use crate::sys::fd::O_NONBLOCK;
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Symbolic links that are followed one after the other, as on Linux.
 const MOST_LINKS: usize = 40;
+/// Bytes of the largest file that is written to as it is: it is kept in memory meanwhile.
+const MOST_KEPT: u64 = 256 << 20;
 /// Names that are tried for the file beside.
 const MOST_NAMES: u32 = 100;
 
@@ -30,9 +35,12 @@ pub(super) struct Output {
 enum Place {
     /// One of the system's own, as `/dev/stdout`: nothing but its path leads to it.
     System(PathBuf),
-    /// A name in a directory.
-    Folder(Dir, OsString),
+    /// A name in a directory, and the pipe or device that has it.
+    Folder(Dir, OsString, Option<FileId>),
 }
+
+/// A file of this host: device and number.
+type FileId = (u64, u64);
 
 impl Output {
     /// Looks up where a file goes. It is no error yet if that is nowhere: the program runs all the same.
@@ -52,18 +60,18 @@ impl Output {
     pub(super) fn write(self, bytes: &[u8]) -> Result<(), Failure> {
         let written = self.place.and_then(|place| match place {
             Place::System(path) if path == Path::new("/dev/stdout") => {
-                let mut stdout = io::stdout().lock();
+                let mut stdout = Patient(io::stdout());
                 stdout.write_all(bytes).and_then(|()| stdout.flush())
             }
             Place::System(path) if path == Path::new("/dev/stderr") => {
-                io::stderr().lock().write_all(bytes)
+                patient::stderr().write_all(bytes)
             }
             // What a descriptor stands for may be a file with something in it.
             Place::System(path) => {
-                let mut file = fs::OpenOptions::new().append(true).open(path)?;
-                file.write_all(bytes)
+                let file = fs::OpenOptions::new().append(true).open(path)?;
+                Patient(file).write_all(bytes)
             }
-            Place::Folder(folder, name) => write_in(&folder, &name, bytes),
+            Place::Folder(folder, name, special) => write_in(&folder, &name, special, bytes),
         });
         written.map_err(|error| cannot_write(&self.path, &error))
     }
@@ -74,14 +82,16 @@ impl Output {
 pub(super) struct OutputFolder {
     path: PathBuf,
     folder: io::Result<Dir>,
+    program: Option<FileId>,
 }
 
 impl OutputFolder {
-    /// Makes the directory where there is none. It is no error yet if that fails.
-    pub(super) fn new(path: &Path) -> OutputFolder {
+    /// Makes the directory where there is none. It is no error yet if that fails. `program` will not be overwritten.
+    pub(super) fn new(path: &Path, program: &Path) -> OutputFolder {
         let made = fs::create_dir_all(path);
         OutputFolder {
             path: path.to_owned(),
+            program: file_id(program),
             folder: made.and_then(|()| Dir::open_ambient_dir(path, ambient_authority())),
         }
     }
@@ -92,7 +102,13 @@ impl OutputFolder {
         files: impl FnOnce(&dyn Fn(&str, &[u8]) -> io::Result<()>) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let written = match &self.folder {
-            Ok(folder) => files(&|name, bytes| write_in(folder, name.as_ref(), bytes)),
+            Ok(folder) => files(&|name, bytes| {
+                let before = folder.metadata(name).ok().map(|m| (m.dev(), m.ino()));
+                if before.is_some() && before == self.program {
+                    return Err(io::Error::other(format!("{name} is the program")));
+                }
+                write_in(folder, name.as_ref(), None, bytes)
+            }),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
         written.map_err(|error| {
@@ -111,21 +127,75 @@ pub(super) fn refuse_program<'a>(
     program: &Path,
     outputs: impl IntoIterator<Item = &'a Path>,
 ) -> Result<(), Failure> {
-    let file = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
-    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let Some(own) = file(program).map(id) else {
+    let Some(own) = file_id(program) else {
         return Ok(());
     };
-    match outputs
-        .into_iter()
-        .find(|path| file(path).map(id) == Some(own))
-    {
+    match outputs.into_iter().find(|path| file_id(path) == Some(own)) {
         Some(path) => Err(Failure::own(format_args!(
             "{} is the program, and would be overwritten",
             path.display()
         ))),
         None => Ok(()),
     }
+}
+
+/// Refuses to write two things to one file. Pipes and devices take all that comes.
+pub(super) fn refuse_same(outputs: &[&Path]) -> Result<(), Failure> {
+    // A file that is there has one number and any names; one that is not, a name in a directory.
+    let same = |one: &Path, other: &Path| match (file_id(one), file_id(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => match (look_up(one), look_up(other)) {
+            (Ok(Place::Folder(a, name, None)), Ok(Place::Folder(b, other, None))) => {
+                let id = |folder: &Dir| folder.dir_metadata().ok().map(|m| (m.dev(), m.ino()));
+                name == other && id(&a).is_some() && id(&a) == id(&b)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    for (n, path) in outputs.iter().enumerate() {
+        if outputs[..n].iter().any(|other| same(path, other)) {
+            return Err(Failure::own(format_args!(
+                "{} would be written by two options",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Which regular file a path leads to.
+fn file_id(path: &Path) -> Option<FileId> {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Makes a file that is written as the run goes on. Of a named pipe the reader is waited for.
+pub(super) fn create(path: &Path) -> io::Result<fs::File> {
+    let special = fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
+    if !special {
+        return fs::File::create(path);
+    }
+    let mut options = fs::OpenOptions::new();
+    options.append(true).custom_flags(O_NONBLOCK);
+    open_pipe(|| options.open(path))
+}
+
+/// Opens what may be a pipe that nobody reads yet.
+fn open_pipe<F>(open: impl Fn() -> io::Result<F>) -> io::Result<F> {
+    let mut opened = None;
+    patient::wait_until(|| match open() {
+        Ok(file) => {
+            opened = Some(file);
+            Ok(true)
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    })?;
+    opened.ok_or_else(|| ErrorKind::NotFound.into())
 }
 
 fn look_up(path: &Path) -> io::Result<Place> {
@@ -152,7 +222,10 @@ fn look_up(path: &Path) -> io::Result<Place> {
             }
             Err(_) => {
                 let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
-                return Ok(Place::Folder(folder, name.to_owned()));
+                let metadata = folder.symlink_metadata(name).ok();
+                let special = metadata.filter(|m| !m.is_file() && !m.is_dir());
+                let special = special.map(|m| (m.dev(), m.ino()));
+                return Ok(Place::Folder(folder, name.to_owned(), special));
             }
         }
     }
@@ -174,11 +247,14 @@ fn may_follow(folder: &Path, name: &OsStr) -> io::Result<()> {
     Err(ErrorKind::PermissionDenied.into())
 }
 
-fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file. `special` is the pipe or device that had the name when it was looked up: only to that is written as it
+/// is.
+fn write_in(folder: &Dir, name: &OsStr, special: Option<FileId>, bytes: &[u8]) -> io::Result<()> {
+    let expected = |m: &Metadata| m.is_file() || special == Some((m.dev(), m.ino()));
     let before = match folder.symlink_metadata(name) {
         Ok(metadata) if metadata.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-        // A link was not there before the run. It is replaced, not followed.
-        Ok(metadata) => Some(metadata).filter(|metadata| !metadata.is_symlink()),
+        // A link, a pipe or a device that was not there before the run is replaced, not followed or waited for.
+        Ok(metadata) => Some(metadata).filter(expected),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
@@ -187,11 +263,23 @@ fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         // What may not be written is not replaced either.
         Some(metadata) if metadata.is_file() => drop(open(OpenOptions::new().write(true))?),
         // A named pipe or a device.
-        Some(_) => return open(OpenOptions::new().append(true))?.write_all(bytes),
+        Some(_) => {
+            let mut options = OpenOptions::new();
+            options.append(true).custom_flags(O_NONBLOCK);
+            let file = open_pipe(|| open(&options))?.into_std();
+            return Patient(file).write_all(bytes);
+        }
         None => {}
     }
     let in_place = |error| match &before {
-        Some(_) => open(OpenOptions::new().write(true).truncate(true))?.write_all(bytes),
+        Some(_) => {
+            let file = match open(OpenOptions::new().read(true).write(true)) {
+                Ok(file) => file,
+                // One that may not be read is kept by nobody.
+                Err(_) => open(OpenOptions::new().write(true).truncate(true))?,
+            };
+            overwrite(file.into_std(), bytes)
+        }
         None => Err(error),
     };
     // The file may be writable where its directory is not, or be mounted by itself, as containers do.
@@ -220,6 +308,25 @@ fn write_in(folder: &Dir, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         let _ = folder.remove_file(&beside);
     }
     moved?.or_else(in_place)
+}
+
+/// Writes to a file that cannot be replaced. Where that fails, for a full disk above all, it is again what it was.
+fn overwrite(mut file: fs::File, bytes: &[u8]) -> io::Result<()> {
+    let mut old = Vec::new();
+    if file.metadata()?.len() > 0 {
+        (&file).take(MOST_KEPT + 1).read_to_end(&mut old)?;
+    }
+    if old.len() as u64 > MOST_KEPT {
+        let why = "it has other names or another owner, and is too large to be kept meanwhile";
+        return Err(io::Error::other(why));
+    }
+    let mut write = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)
+    };
+    // What has its place on the disk keeps it until the end.
+    write(bytes).inspect_err(|_| _ = write(&old))
 }
 
 /// A new file and its name.
@@ -294,11 +401,50 @@ mod tests {
         assert_eq!(fs::read(at("granted/report")).unwrap(), b"report");
 
         fs::create_dir(at("elsewhere")).unwrap();
-        let output = OutputFolder::new(&at("granted/code"));
+        let output = OutputFolder::new(&at("granted/code"), Path::new(""));
         fs::remove_dir(at("granted/code")).unwrap();
         symlink("../elsewhere", at("granted/code")).unwrap();
         let written = output.write(|write| write("listing.txt", b"x"));
         assert!(written.is_err() && names(&at("elsewhere")).is_empty());
+    }
+
+    /// Opening it would wait for a reader.
+    #[test]
+    fn a_pipe_that_was_not_there_before_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let output = Output::new(&file);
+        let made = Command::new("mkfifo").arg(&file).status().unwrap();
+        assert!(made.success());
+        output.write(b"text").unwrap();
+        assert!(file.metadata().unwrap().is_file());
+        assert_eq!(fs::read(&file).unwrap(), b"text");
+    }
+
+    #[test]
+    fn two_outputs_are_two_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("d")).unwrap();
+        fs::write(at("old"), "").unwrap();
+        fs::hard_link(at("old"), at("hard")).unwrap();
+        symlink("old", at("soft")).unwrap();
+        symlink("new", at("dangling")).unwrap();
+        let null = PathBuf::from("/dev/null");
+        let rows = [
+            (at("new"), at("new"), false),
+            (at("new"), at("d/../new"), false),
+            (at("new"), at("dangling"), false),
+            (at("old"), at("hard"), false),
+            (at("old"), at("soft"), false),
+            (at("new"), at("old"), true),
+            (at("new"), at("d/new"), true),
+            (null.clone(), null, true),
+        ];
+        for (one, other, good) in rows {
+            let refused = refuse_same(&[&one, &other]).is_err();
+            assert_eq!(refused, !good, "{one:?} {other:?}");
+        }
     }
 
     #[test]

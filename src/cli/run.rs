@@ -3,14 +3,15 @@
 use super::args::RunArgs;
 use super::color::{Painter, Role};
 use super::observe::ObserveArgs;
-use super::output::{Output, refuse_program};
-use super::{Failure, say};
+use super::output::{Output, refuse_program, refuse_same};
+use super::{Failure, patient, say};
 use crate::elf::Image;
-use crate::machine::{Devices, FINISHER, Machine, MachineConfig, MachineError, UART};
+use crate::machine::{Devices, Exit, FINISHER, Machine, MachineConfig, MachineError, UART};
 use crate::platform::Platform;
 use crate::report::json::NotRun;
+use crate::report::names::plain;
 use crate::report::{Crash, Report, describe, notes};
-use crate::sys::interrupt::stop_on_interrupt;
+use crate::sys::interrupt::{stop_on_interrupt, survive_file_limit};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -23,7 +24,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let name = Path::new(&program).display().to_string();
     let outputs = [&args.report, &args.signature, &args.output];
     let outputs = outputs.into_iter().filter_map(|path| path.as_deref());
-    refuse_program(Path::new(&program), outputs.chain(args.observe.outputs()))?;
+    let outputs: Vec<&Path> = outputs.chain(args.observe.outputs()).collect();
+    refuse_program(Path::new(&program), outputs.iter().copied())?;
+    refuse_same(&outputs)?;
     let report = args.report.as_deref().map(Output::new);
     let signature = args.signature.as_deref().map(Output::new);
     let committed = args.output.as_deref().map(Output::new);
@@ -32,7 +35,9 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let painter = Painter::new(args.color, &std::io::stderr());
     let (mut config, observe) = config(args)?;
     observe.configure(&mut config)?;
-    let mut machine = match load(Path::new(&program), config) {
+    let until = config.timeout.and_then(|limit| start.checked_add(limit));
+    patient::limit(&config.stop, until);
+    let mut machine = match load(Path::new(&program), config, until) {
         Ok(machine) => machine,
         Err(failure) => {
             let named = Failure {
@@ -58,12 +63,12 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
     if strace {
         let line = |text: &str| {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = patient::stderr().write_all(format!("{text}\n").as_bytes());
         };
         machine.syscalls_mut().set_trace(Some(Box::new(line)));
     }
     let ran = observe
-        .prepare(&mut machine, time)
+        .prepare(Path::new(&program), &mut machine, time)
         .and_then(|mut observers| {
             let loaded = Instant::now();
             let exit = observers.run(&mut machine)?;
@@ -74,12 +79,17 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         Err(failure) => return Err(not_run(report, name, failure)),
     };
     let (load, run) = (loaded - start, loaded.elapsed());
+    if matches!(exit, Exit::Interrupted | Exit::Timeout) {
+        patient::hurry();
+    }
     let crash = Crash::new(exit, &mut machine);
     if let Some(reason) = describe(exit, &machine) {
-        say(&format!("{name}: {}", painter.paint(Role::Bad, &reason)));
+        let reason = painter.paint(Role::Bad, &plain(&reason));
+        let line = format!("rvjit: {}: {reason}\n", plain(&name));
+        let _ = patient::stderr().write_all(line.as_bytes());
     }
     if let Some(crash) = &crash {
-        let _ = write!(std::io::stderr(), "{crash}");
+        let _ = patient::stderr().write_all(crash.to_string().as_bytes());
     }
     for note in notes(exit, &machine) {
         say(&format!("{name}: {note}"));
@@ -118,14 +128,15 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
 }
 
 /// The program, ready to run.
-fn load(program: &Path, config: MachineConfig) -> Result<Machine, Failure> {
+fn load(program: &Path, config: MachineConfig, until: Option<Instant>) -> Result<Machine, Failure> {
     let failure = |error: MachineError| Failure {
         message: error.to_string(),
         status: error.status(),
     };
     // From here on Ctrl-C only asks a run to end, and nothing asks whoever waits for a pipe: the file comes first.
-    let image = Image::open(program).map_err(|error| failure(error.into()))?;
+    let image = Image::open_until(program, until).map_err(|error| failure(error.into()))?;
     stop_on_interrupt(&config.stop).map_err(Failure::own)?;
+    survive_file_limit();
     Machine::new(image, config).map_err(failure)
 }
 
@@ -144,7 +155,7 @@ fn not_run(report: Option<Output>, name: String, failure: Failure) -> Failure {
 fn write_signature(file: Output, name: &str, machine: &Machine) -> Result<(), Failure> {
     let text = machine.signature().ok_or_else(|| {
         Failure::own(format_args!(
-            "{name}: no readable begin_signature..end_signature"
+            "{name}: no readable begin_signature..end_signature of at most 16 MiB"
         ))
     })?;
     file.write(text.as_bytes())

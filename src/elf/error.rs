@@ -15,6 +15,8 @@ pub enum ElfError {
     Directory,
     /// It is a device, a socket or a pipe.
     NotRegular,
+    /// It is a pipe, and its end did not come in time.
+    TooLate,
     /// It is larger than [`super::LARGEST_FILE`]: its size in bytes.
     TooLarge(u64),
     /// It has no bytes.
@@ -63,6 +65,10 @@ impl fmt::Display for ElfError {
             ElfError::NotFound => write!(f, "no such file"),
             ElfError::Io(source) => write!(f, "cannot read the file: {source}"),
             ElfError::Directory => write!(f, "is a directory, not a program"),
+            ElfError::TooLate => write!(
+                f,
+                "is a pipe that does not end within the time limit (--timeout)"
+            ),
             ElfError::NotRegular => write!(f, "is not a regular file or pipe"),
             ElfError::TooLarge(size) => write!(f, "the file is too large ({size} bytes)"),
             ElfError::Empty => write!(f, "the file is empty"),

@@ -23,6 +23,7 @@ pub use toolchain::Toolchain;
 
 use crate::memory::Permissions;
 use crate::rv32::{Fetched, Isa};
+use crate::sys::fd::{O_NONBLOCK, wait_readable};
 use file::FileBytes;
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::{
@@ -33,9 +34,11 @@ use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramH
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::FileTypeExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Instant;
 use unpack::Unpacked;
 
 /// The largest file that is read: 1 GiB, four times what a program with much debug information has.
@@ -139,6 +142,14 @@ impl Image {
     /// # Errors
     /// Why the file cannot be run.
     pub fn open(path: &Path) -> Result<Image, ElfError> {
+        Image::open_until(path, None)
+    }
+
+    /// The same; a pipe is read until then.
+    ///
+    /// # Errors
+    /// Why the file cannot be run; [`ElfError::TooLate`].
+    pub fn open_until(path: &Path, until: Option<Instant>) -> Result<Image, ElfError> {
         let io = |source: io::Error| {
             let kind = source.kind();
             if kind == io::ErrorKind::NotFound || kind == io::ErrorKind::NotADirectory {
@@ -158,17 +169,17 @@ impl Image {
         if metadata.len() > LARGEST_FILE {
             return Err(ElfError::TooLarge(metadata.len()));
         }
-        let file = File::open(path).map_err(io)?;
+        // A pipe that nobody writes to is not waited for here.
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(O_NONBLOCK);
+        let file = options.open(path).map_err(io)?;
         let now = file.metadata().map_err(ElfError::Io)?;
         if now.is_file() && now.len() <= LARGEST_FILE {
             let mut file = FileBytes::open(file, &now).map_err(ElfError::Io)?;
             read_what_runs_need(&mut file)?;
             return Image::parse_file(file);
         }
-        let mut bytes = Vec::new();
-        file.take(LARGEST_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(ElfError::Io)?;
+        let bytes = read_pipe(&file, until)?;
         let len = bytes.len() as u64;
         if len > LARGEST_FILE {
             return Err(ElfError::TooLarge(len));
@@ -281,6 +292,33 @@ impl Image {
     pub fn fetched(&self, pc: u32) -> Option<Fetched> {
         Fetched::at(self.isa(), pc, |pc| self.half(pc).ok_or(())).ok()
     }
+}
+
+/// The bytes of a pipe, at most some more than a file may have.
+fn read_pipe(mut pipe: &File, until: Option<Instant>) -> Result<Vec<u8>, ElfError> {
+    const TICK: i32 = 20;
+    const PIECE: usize = 64 << 10;
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; PIECE];
+    while bytes.len() as u64 <= LARGEST_FILE {
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Err(ElfError::TooLate);
+        }
+        let read = match wait_readable(pipe.as_fd(), TICK) {
+            Ok(true) => pipe.read(&mut piece).map(Some),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(Some(0)) => break,
+            Ok(Some(count)) => bytes.extend_from_slice(&piece[..count]),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(ElfError::Io(error)),
+        }
+    }
+    Ok(bytes)
 }
 
 /// Reads what [`Image::parse`] looks at, and the bytes of segments and symbols.

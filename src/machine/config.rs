@@ -171,6 +171,7 @@ impl MachineError {
     pub fn status(&self) -> u8 {
         match self {
             MachineError::Elf(ElfError::NotFound) => exit_status::NOT_FOUND,
+            MachineError::Elf(ElfError::TooLate) => exit_status::TIMEOUT,
             MachineError::Elf(_) => exit_status::CANNOT_RUN,
             MachineError::Platform(_)
             | MachineError::Ram(_)

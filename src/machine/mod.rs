@@ -102,6 +102,9 @@ impl fmt::Debug for Machine {
     }
 }
 
+/// Bytes of the largest signature: thousands of times those of riscv-arch-test.
+const LARGEST_SIGNATURE: u32 = 16 << 20;
+
 /// Why [`Machine::call`] has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallError {
@@ -423,11 +426,11 @@ impl Machine {
 
     /// The words from `begin_signature` to `end_signature`, as riscv-arch-test compares them: one a line, 8
     /// hexadecimal digits. `None` where the program has no such symbols, or they are not addresses of a range of
-    /// readable words.
+    /// readable words, or of more than 16 MiB.
     pub fn signature(&self) -> Option<String> {
         let begin = self.image.special.begin_signature?;
         let end = self.image.special.end_signature?;
-        if begin > end {
+        if begin > end || end - begin > LARGEST_SIGNATURE {
             return None;
         }
         let mut text = String::new();

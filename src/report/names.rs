@@ -36,6 +36,27 @@ pub fn printable(name: &str) -> String {
     Shown::of(|shown| shown.write_str(name)).unwrap_or_default()
 }
 
+/// Whether a terminal shows a character as it is: no control character, and none that changes the order of others
+/// (Unicode Standard Annex 9, "Directional Formatting Characters").
+fn is_plain(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+    !(c.is_control() || turns || breaks)
+}
+
+/// A text fit for a terminal, with escapes for what it would not show as it is.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        match is_plain(c) {
+            true => shown.push(c),
+            false => shown.extend(c.escape_unicode()),
+        }
+    }
+    shown
+}
+
 /// A text that takes no more than is shown of a name: what writes more is told to stop.
 struct Shown {
     text: String,
@@ -65,7 +86,7 @@ impl Write for Shown {
                 self.full = true;
                 return Err(fmt::Error);
             }
-            self.text.push(if c.is_control() { '?' } else { c });
+            self.text.push(if is_plain(c) { c } else { '?' });
         }
         Ok(())
     }
@@ -98,6 +119,7 @@ mod tests {
             ("_ZN3foo3barEiPKc", "foo::bar(int, char const*)"),
             ("_Zbroken", "_Zbroken"),
             ("a\x1b[31mb\n", "a?[31mb?"),
+            ("a\u{202e}b\u{2066}", "a?b?"),
             ("", ""),
         ];
         for (mangled, name) in rows {

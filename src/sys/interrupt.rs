@@ -35,6 +35,10 @@ pub fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
         (libc::SIGTERM, libc::SA_RESETHAND),
         (libc::SIGALRM, 0),
     ] {
+        // Whoever started us ignoring a signal wants it ignored, as nohup does.
+        if signal != libc::SIGALRM && is_ignored(signal)? {
+            continue;
+        }
         // SAFETY: all-zero bytes are a valid sigaction.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_interrupt as *const () as usize;
@@ -48,6 +52,23 @@ pub fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
+    // SAFETY: all-zero bytes are a valid sigaction.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: only fills the action.
+    if unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(action.sa_sigaction == libc::SIG_IGN)
+}
+
+/// From now on a write beyond the limit of file sizes is an error, which the guest gets or a message names; by default it
+/// ends the process.
+pub fn survive_file_limit() {
+    // SAFETY: to ignore a signal is always allowed, and nobody else handles this one.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 extern "C" fn on_interrupt(

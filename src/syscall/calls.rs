@@ -1,6 +1,7 @@
 //! System calls on descriptors, and the small ones: where guest memory meets the descriptor table.
 
 use super::abi::Errno;
+use super::stream::stops;
 use super::{Failure, Outcome, Syscalls};
 use crate::memory::Memory;
 
@@ -70,7 +71,9 @@ impl Syscalls {
                 Err(error) => return Err(error.into()),
             };
             done += u32::try_from(count).unwrap_or(0);
-            if count < now || done >= len || now < CHUNK as usize {
+            // What is done is done; a run that is to stop does not wait for gigabytes.
+            let ends = count < now || done >= len || now < CHUNK as usize;
+            if ends || stops(self.files.stop()) {
                 return Ok(done);
             }
         }
@@ -111,7 +114,8 @@ impl Syscalls {
             };
             memory.write(at, &self.buffer[..count])?;
             done += u32::try_from(count).unwrap_or(0);
-            if count < wanted || done >= len || self.files.is_stream(fd) {
+            let ends = count < wanted || done >= len || self.files.is_stream(fd);
+            if ends || stops(self.files.stop()) {
                 return Ok(done);
             }
         }

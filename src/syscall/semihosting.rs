@@ -6,6 +6,7 @@
 
 use super::abi::{AT_FDCWD, Errno, flag};
 use super::notes::Missing;
+use super::stream::stops;
 use super::{Failure, Outcome, Syscalls, time};
 use crate::memory::Memory;
 use crate::rv32::decode::{EBREAK, SEMIHOSTING_BEFORE, SEMIHOSTING_BEHIND};
@@ -322,6 +323,10 @@ impl Syscalls {
             }
             if len < PIECE {
                 return Ok(0);
+            }
+            // The call cannot say how much it has written: where it is made again, it writes all of it again.
+            if stops(self.files.stop()) {
+                return Err(Failure::End(Outcome::Interrupted));
             }
             at = at.wrapping_add(PIECE);
         }

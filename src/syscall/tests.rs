@@ -478,3 +478,26 @@ fn a_stream_that_does_not_block_loses_nothing() {
     assert_eq!(stream.read(&mut answer, &None), Ok(6));
     peer.join().unwrap();
 }
+
+/// A call of gigabytes does not outlive a run that is to stop: it does a piece, and says so.
+#[test]
+fn long_calls_heed_the_stop_flag() {
+    const FAR: u32 = 0x2000_0000;
+    let stop = Arc::new(AtomicBool::new(true));
+    let mut guest = Guest::new(SyscallConfig {
+        stop_requested: Some(Arc::clone(&stop)),
+        ..SyscallConfig::default()
+    });
+    guest.memory.map(FAR, 0x4_0000, Permissions::RW).unwrap();
+    let piece = calls::CHUNK.cast_signed();
+    assert_eq!(guest.call(nr::WRITE, &[1, FAR, 0x4_0000]), piece);
+    guest.memory.write(FAR, &[b'x'; 0x2_0000]).unwrap();
+    let (operation, parameter) = (0x04, FAR);
+    guest.cpu.x[A0] = operation;
+    guest.cpu.x[A0 + 1] = parameter;
+    let outcome = guest.calls.semihost(&mut guest.cpu, &mut guest.memory);
+    assert_eq!(outcome, Outcome::Interrupted);
+    assert!(guest.out.bytes().len() < 2 * calls::CHUNK as usize);
+    stop.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(guest.call(nr::WRITE, &[1, FAR, 0x4_0000]), 0x4_0000);
+}
