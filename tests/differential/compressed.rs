@@ -22,7 +22,7 @@ impl Forms {
         )
     }
 
-    fn of(&self, insn: Insn) -> Option<u16> {
+    pub(crate) fn of(&self, insn: Insn) -> Option<u16> {
         self.0.get(&encode(insn)).copied()
     }
 }

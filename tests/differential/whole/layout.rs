@@ -82,13 +82,13 @@ pub(crate) fn new_memory(placement: Placement) -> Memory {
 }
 
 /// Writes code, where it is other code than before, and data.
-pub(crate) fn load(memory: &mut Memory, parts: &[(u32, Vec<u32>)]) {
+pub(crate) fn load(memory: &mut Memory, parts: &[(u32, Vec<u16>)]) {
     for area in AREAS {
         let mut bytes = vec![0; area.bytes() as usize];
-        for (start, words) in parts {
+        for (start, halves) in parts {
             let at = start.wrapping_sub(area.start);
             if at < area.bytes() {
-                let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                let code: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
                 bytes[at as usize..][..code.len()].copy_from_slice(&code);
             }
         }

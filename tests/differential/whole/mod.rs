@@ -11,6 +11,7 @@ mod rare;
 mod trail;
 mod writer;
 
+use crate::compressed::Forms;
 use crate::generate::Random;
 use crate::kicks::while_kicked;
 use crate::tested::{ALL_CODE, Tested};
@@ -19,6 +20,7 @@ use program::{Whole, shrink};
 use rvjit::engine::Budget;
 use rvjit::jit::JitConfig;
 use rvjit::memory::{Memory, Placement};
+use rvjit::rv32::Isa;
 use rvjit::sys::signal::Thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -49,10 +51,10 @@ struct Kind {
     counts: bool,
 }
 
-fn kinds() -> [Kind; 6] {
+fn kinds(isa: Isa) -> [Kind; 6] {
     let kind = |name, config, counts| Kind {
         name,
-        config,
+        config: JitConfig { isa, ..config },
         counts,
     };
     let poison = JitConfig {
@@ -195,14 +197,21 @@ impl Tally {
     }
 }
 
+/// Every other epoch has compressed instructions.
+fn isa_of(seed: u64) -> Isa {
+    Isa {
+        compressed: !(seed / EPOCH).is_multiple_of(2),
+    }
+}
+
 /// The engines of an epoch: all kinds, but one of identity, which can be there once.
-fn sides(epoch: u64, watchdog: &Watchdog) -> Vec<Side> {
-    let kinds = kinds();
+fn sides(isa: Isa, epoch: u64, watchdog: &Watchdog) -> Vec<Side> {
+    let kinds = kinds(isa);
     let mut sides = Vec::new();
     for placement in Placement::ALL {
         let here = match placement {
             Placement::Identity => {
-                let one = (epoch % kinds.len() as u64) as usize;
+                let one = (epoch / 2 % kinds.len() as u64) as usize;
                 &kinds[one..=one]
             }
             Placement::Window | Placement::Paged => &kinds[..],
@@ -213,15 +222,16 @@ fn sides(epoch: u64, watchdog: &Watchdog) -> Vec<Side> {
     sides
 }
 
-fn program(seed: u64) -> (Whole, Random) {
+fn program(seed: u64, forms: &Forms) -> (Whole, Random) {
     // Other programs than those of the first generator.
     let mut random = Random::new(seed ^ 0x5eed_0000_0000);
-    let whole = writer::whole(&mut random);
+    let whole = writer::whole(&mut random, isa_of(seed), forms);
     (whole, random)
 }
 
 fn compare(first: u64, count: u64, watchdog: &Watchdog) -> Tally {
     let _identity = hold_identity();
+    let forms = Forms::new();
     let mut book = layout::new_memory(Placement::Paged);
     let mut tally = Tally::default();
     let mut engines: Vec<Side> = Vec::new();
@@ -230,9 +240,9 @@ fn compare(first: u64, count: u64, watchdog: &Watchdog) -> Tally {
             tally.count_tiered(&engines);
             // There is one host address 0.
             engines.clear();
-            engines = sides(seed / EPOCH, watchdog);
+            engines = sides(isa_of(seed), seed / EPOCH, watchdog);
         }
-        let (whole, mut random) = program(seed);
+        let (whole, mut random) = program(seed, &forms);
         let expected = reference(&mut book, &whole, &whole.assemble(), MOST_INSNS);
         tally.programs += 1;
         tally.instructions += expected.retired;
@@ -242,7 +252,7 @@ fn compare(first: u64, count: u64, watchdog: &Watchdog) -> Tally {
         tally.endless += u64::from(endless);
         if expected.stale {
             tally.stale += 1;
-            let kinds = kinds();
+            let kinds = kinds(whole.isa);
             let kind = kinds[(seed / 2 % kinds.len() as u64) as usize];
             if !stores_little(kind, &expected) {
                 tally.undefined += 1;

@@ -1,11 +1,10 @@
 //! Programs whose jumps name labels, not distances: so instructions can be taken out, moved, and encoded in another
 //! form, and the rest still means the same.
 //!
-//! All that depends on an instruction's size is in [`Item::size`] and [`Item::encode`]: a form with instructions of 2 bytes
-//! is made there. Parts start where they were put, whatever is taken out of others.
+//! All that depends on an instruction's size is in [`Item::size`] and [`Item::encode`]. Parts start where they were put, whatever is taken out of others.
 
 use rvjit::rv32::encode::encode;
-use rvjit::rv32::{AluOp, Cond, CsrOp, CsrSource, Insn, Reg, decode, disasm::disassemble};
+use rvjit::rv32::{AluOp, Cond, CsrOp, CsrSource, Fetched, Insn, Isa, Reg};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -19,6 +18,8 @@ pub(crate) enum Item {
     Label(Label),
     /// An instruction that names no place.
     Insn(Insn),
+    /// The same in 16 bits.
+    Short(u16),
     Branch {
         cond: Cond,
         rs1: Reg,
@@ -50,6 +51,7 @@ impl Item {
     pub(crate) fn size(&self) -> u32 {
         match self {
             Item::Label(_) => 0,
+            Item::Short(_) => 2,
             Item::Insn(_)
             | Item::Branch { .. }
             | Item::Jump { .. }
@@ -64,11 +66,19 @@ impl Item {
         }
     }
 
-    /// The words of this item at `pc`.
-    fn encode(&self, pc: u32, places: &HashMap<Label, u32>) -> Vec<u32> {
+    /// The half-words of this item at `pc`.
+    fn encode(&self, pc: u32, places: &HashMap<Label, u32>) -> Vec<u16> {
+        match *self {
+            Item::Short(half) => vec![half],
+            _ => halves(&self.words(pc, places)),
+        }
+    }
+
+    /// The words of this item, which has no other parts.
+    fn words(&self, pc: u32, places: &HashMap<Label, u32>) -> Vec<u32> {
         let far = |to: &Label| places[to].wrapping_sub(pc).cast_signed();
         let insns = match *self {
-            Item::Label(_) => vec![],
+            Item::Label(_) | Item::Short(_) => vec![],
             Item::Insn(insn) => vec![insn],
             Item::Branch {
                 cond,
@@ -99,7 +109,7 @@ impl Item {
             Item::Address { rd, of } => constant(rd, places[&of]).to_vec(),
             Item::Constant { rd, value } => constant(rd, value).to_vec(),
             Item::Encoding { rd, ref of, at } => {
-                let word = of.encode(places[&at], places)[0];
+                let word = of.words(places[&at], places)[0];
                 constant(rd, word).to_vec()
             }
             Item::Counter { rd, csr, then } => vec![
@@ -117,6 +127,11 @@ impl Item {
         };
         insns.into_iter().map(encode).collect()
     }
+}
+
+fn halves(words: &[u32]) -> Vec<u16> {
+    let both = |word: &u32| [*word as u16, (*word >> 16) as u16];
+    words.iter().flat_map(both).collect()
 }
 
 /// The parts of a constant for `lui` or `auipc`, and for `addi`.
@@ -160,6 +175,7 @@ pub(crate) enum Action {
 /// A program.
 #[derive(Debug, Clone)]
 pub(crate) struct Whole {
+    pub(crate) isa: Isa,
     /// The program begins with the first.
     pub(crate) parts: Vec<Part>,
     pub(crate) x: [u32; 32],
@@ -172,8 +188,8 @@ pub(crate) struct Whole {
 /// A program as it lies in memory.
 #[derive(Debug)]
 pub(crate) struct Image {
-    /// Words by the address of the first.
-    pub(crate) parts: Vec<(u32, Vec<u32>)>,
+    /// Half-words by the address of the first.
+    pub(crate) parts: Vec<(u32, Vec<u16>)>,
     /// Addresses of the `ecall`s that end it.
     pub(crate) exits: Vec<u32>,
     places: HashMap<Label, u32>,
@@ -183,7 +199,7 @@ impl Image {
     /// The address and the word of what an [`Action`] writes.
     pub(crate) fn patch(&self, at: Label, item: &Item) -> (u32, u32) {
         let place = self.places[&at];
-        (place, item.encode(place, &self.places)[0])
+        (place, item.words(place, &self.places)[0])
     }
 }
 
@@ -202,17 +218,17 @@ impl Whole {
                 pc = pc.wrapping_add(item.size());
             }
         }
-        let words = |part: &Part| {
+        let halves = |part: &Part| {
             let mut pc = part.start;
-            let mut words = Vec::new();
+            let mut halves = Vec::new();
             for item in &part.items {
-                words.extend(item.encode(pc, &places));
+                halves.extend(item.encode(pc, &places));
                 pc = pc.wrapping_add(item.size());
             }
-            (part.start, words)
+            (part.start, halves)
         };
         Image {
-            parts: self.parts.iter().map(words).collect(),
+            parts: self.parts.iter().map(halves).collect(),
             exits,
             places,
         }
@@ -229,12 +245,13 @@ impl Whole {
             writeln!(text, "at ecall {n}: {action:x?}").unwrap();
         }
         let image = self.assemble();
-        for (part, (start, words)) in self.parts.iter().zip(&image.parts) {
+        for (part, (start, halves)) in self.parts.iter().zip(&image.parts) {
             let mut pc = *start;
+            let half = |pc: u32| halves.get(pc.wrapping_sub(*start) as usize / 2).copied();
             writeln!(text).unwrap();
             let mut items = part.items.iter();
             let mut item_pc = pc;
-            for &word in words {
+            while let Ok(fetched) = Fetched::at(self.isa, pc, |pc| half(pc).ok_or(())) {
                 while item_pc <= pc {
                     match items.next() {
                         Some(Item::Label(label)) => writeln!(text, "L{label}:").unwrap(),
@@ -242,17 +259,14 @@ impl Whole {
                         None => break,
                     }
                 }
-                let insn = decode(word).map_or_else(
-                    || format!(".word {word:#010x}"),
-                    |insn| disassemble(insn, pc),
-                );
                 let end = if image.exits.contains(&pc) {
                     "  (exit)"
                 } else {
                     ""
                 };
-                writeln!(text, "{pc:#x}: {word:08x} {insn}{end}").unwrap();
-                pc = pc.wrapping_add(4);
+                let (bits, insn) = (fetched.digits(), fetched.text());
+                writeln!(text, "{pc:#x}: {bits} {insn}{end}").unwrap();
+                pc = fetched.next();
             }
         }
         text
@@ -329,6 +343,7 @@ fn what_does_not_matter_is_dropped() {
         to: 1,
     });
     let whole = Whole {
+        isa: Isa::default(),
         parts: vec![Part {
             start: 0x1000,
             items,
@@ -343,12 +358,13 @@ fn what_does_not_matter_is_dropped() {
     ];
     let least = shrink(&whole, |whole| {
         let words = &whole.assemble().parts[0].1;
-        wanted.iter().all(|word| words.contains(word))
+        let has = |word: &u32| words.chunks(2).any(|pair| pair == halves(&[*word]));
+        wanted.iter().all(has)
     });
-    assert_eq!(least.assemble().parts[0].1, wanted);
+    assert_eq!(least.assemble().parts[0].1, halves(&wanted));
     assert_eq!(
-        whole.assemble().parts[0].1[100],
-        0xf39f_f06f,
+        whole.assemble().parts[0].1[200..],
+        halves(&[0xf39f_f06f]),
         "jal zero,.-0xc8"
     );
 }
@@ -356,6 +372,7 @@ fn what_does_not_matter_is_dropped() {
 #[test]
 fn labels_are_what_they_say() {
     let whole = Whole {
+        isa: Isa::default(),
         parts: vec![Part {
             start: 0x1f00,
             items: vec![
@@ -392,5 +409,5 @@ fn labels_are_what_they_say() {
         0x1f10,
         0x73,
     ];
-    assert_eq!(image.parts[0].1, words);
+    assert_eq!(image.parts[0].1, halves(&words));
 }

@@ -1,7 +1,7 @@
 //! Running a whole program: what was seen where it stopped, and whether its result is defined at all.
 //!
 //! Stores to code take effect with the next `fence.i` (Unprivileged spec, Zifencei). The reference interprets one
-//! instruction at a time and notes what was written since: a program that executes such a word is not defined. rvjit
+//! instruction at a time and notes what was written since: a program that executes such a half-word is not defined. rvjit
 //! still promises that pages of code are watched, up to so many stores that hit no code; so such a program is run, too,
 //! where it stores little, on an engine of its own.
 
@@ -111,6 +111,7 @@ impl<'a> Run<'a> {
         let mut cpu = Cpu {
             x: whole.x,
             pc: image.parts[0].0,
+            isa: whole.isa,
             ..Cpu::default()
         };
         cpu.mode.enabled = whole.csrs;
@@ -151,18 +152,20 @@ impl<'a> Run<'a> {
                     Some(Action::Patch(at, item)) => {
                         let (addr, word) = self.image.patch(*at, item);
                         memory.poke(addr, &word.to_le_bytes()).unwrap();
-                        patched.push(addr);
+                        patched.extend([addr, addr.wrapping_add(2)]);
                     }
                     Some(Action::Reload(at, item)) => {
                         let (addr, word) = self.image.patch(*at, item);
                         let (page, offset) = (addr & !0xfff, (addr & 0xfff) as usize);
                         let mut bytes = vec![0; 0x1000];
                         memory.read(page, &mut bytes).unwrap();
-                        bytes[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+                        // Half of it where the page ends between.
+                        let len = 4.min(0x1000 - offset);
+                        bytes[offset..offset + len].copy_from_slice(&word.to_le_bytes()[..len]);
                         memory.unmap(page, 0x1000).unwrap();
                         memory.map(page, 0x1000, Permissions::RWX).unwrap();
                         memory.poke(page, &bytes).unwrap();
-                        patched.push(addr);
+                        patched.extend((addr..).step_by(2).take(len / 2));
                     }
                     Some(&Action::Renew(page)) => {
                         memory.unmap(page, 0x1000).unwrap();
@@ -185,7 +188,8 @@ impl<'a> Run<'a> {
             | Stop::Watch => false,
             // The instruction is passed over.
             Stop::Fault(_) | Stop::Trap(_) => {
-                cpu.pc = cpu.pc.wrapping_add(4) & !3;
+                let len = memory.peek_insn(cpu.isa, cpu.pc).map_or(4, |insn| insn.len);
+                cpu.pc = cpu.pc.wrapping_add(len) & !(cpu.isa.alignment() - 1);
                 true
             }
         }
@@ -239,9 +243,13 @@ pub(crate) fn reference(
     let (mut stale, mut code_stores) = (false, 0);
     loop {
         let pc = run.cpu.pc;
-        stale |= written.contains(&pc);
+        stale |= written.contains(&pc) || {
+            let fetched = memory.peek_insn(run.cpu.isa, pc);
+            let long = fetched.is_ok_and(|fetched| fetched.len == 4);
+            long && written.contains(&pc.wrapping_add(2))
+        };
         let store = store_at(&run.cpu, memory);
-        let before = store.map(|addr| words_around(memory, addr));
+        let before = store.map(|addr| halves_around(memory, addr));
         let stop = if run.budget == Budget::Instructions(0) {
             Some(Stop::Budget)
         } else {
@@ -258,10 +266,10 @@ pub(crate) fn reference(
         };
         if let (Some(addr), Some(before), None) = (store, before, stop) {
             code_stores += 1;
-            let after = words_around(memory, addr);
+            let after = halves_around(memory, addr);
             for (n, (before, after)) in (0..).zip(before.iter().zip(after)) {
                 if *before != after {
-                    written.insert((addr & !3).wrapping_add(4 * n));
+                    written.insert((addr & !1).wrapping_add(2 * n));
                 }
             }
         }
@@ -271,7 +279,7 @@ pub(crate) fn reference(
         {
             break;
         }
-        code_stores += patched.len() as u32;
+        code_stores += u32::from(!patched.is_empty());
         written.extend(patched);
     }
     Reference {
@@ -300,13 +308,13 @@ fn store_at(cpu: &Cpu, memory: &Memory) -> Option<u32> {
     (is_writable_code(addr) || is_writable_code(last)).then_some(addr)
 }
 
-/// The two words that a store to this address can touch; 0 where nothing can be read.
-fn words_around(memory: &Memory, addr: u32) -> [u32; 2] {
-    [0, 4].map(|n| {
-        let mut bytes = [0; 4];
-        let at = (addr & !3).wrapping_add(n);
+/// The half-words that a store to this address can touch; 0 where nothing can be read.
+fn halves_around(memory: &Memory, addr: u32) -> [u16; 3] {
+    [0, 2, 4].map(|n| {
+        let mut bytes = [0; 2];
+        let at = (addr & !1).wrapping_add(n);
         memory
             .peek(at, &mut bytes)
-            .map_or(0, |()| u32::from_le_bytes(bytes))
+            .map_or(0, |()| u16::from_le_bytes(bytes))
     })
 }

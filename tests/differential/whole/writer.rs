@@ -7,8 +7,9 @@
 
 use super::layout::{AREAS, Area, BEFORE_CODE, ENDS};
 use super::program::{Item, Label, Part, Whole, add};
+use crate::compressed::Forms;
 use crate::generate::{DATA, DATA_LEN, EDGES, Generator, POINTERS, Random, address};
-use rvjit::rv32::{Cond, Insn, LoadOp, Reg, StoreOp, decode};
+use rvjit::rv32::{Cond, Insn, Isa, LoadOp, Reg, StoreOp, decode};
 
 /// Registers that fuel may be in: with a home on both hosts, on one, on none.
 const FUELS: [u8; 6] = [5, 27, 31, 26, 16, 9];
@@ -69,16 +70,16 @@ pub(super) fn sw(rs2: Reg, rs1: Reg, offset: i32) -> Insn {
     }
 }
 
-/// A program.
-pub(crate) fn whole(random: &mut Random) -> Whole {
+/// A program; with compressed instructions, most that have such a form are given it.
+pub(crate) fn whole(random: &mut Random, isa: Isa, forms: &Forms) -> Whole {
     loop {
-        if let Some(whole) = attempt(random) {
+        if let Some(whole) = attempt(random, isa, forms) {
             return whole;
         }
     }
 }
 
-fn attempt(random: &mut Random) -> Option<Whole> {
+fn attempt(random: &mut Random, isa: Isa, forms: &Forms) -> Option<Whole> {
     let mut x = [0; 32];
     for value in &mut x[1..] {
         *value = if random.one_in(2) {
@@ -135,8 +136,14 @@ fn attempt(random: &mut Random) -> Option<Whole> {
     }
     bodies.reverse();
     let actions = writer.actions();
+    if isa.compressed {
+        for item in bodies.iter_mut().flat_map(|(_, items)| items) {
+            writer.shorten(item, forms);
+        }
+    }
     Some(Whole {
-        parts: place(writer.random, &writer.slots, bodies)?,
+        isa,
+        parts: place(writer.random, isa, &writer.slots, bodies)?,
         x,
         actions,
         csrs,
@@ -162,6 +169,7 @@ fn slots_in(items: &[Item], slots: &[Label]) -> Vec<u32> {
 /// last at times ends with the area. `None` where there is no room, or a function is longer than branches reach.
 fn place(
     random: &mut Random,
+    isa: Isa,
     slots: &[Label],
     bodies: Vec<(Area, Vec<Item>)>,
 ) -> Option<Vec<Part>> {
@@ -186,6 +194,12 @@ fn place(
         } else {
             random.pick(&slots)
         };
+        // Or lies across the end of one.
+        let ahead = if isa.compressed && random.one_in(3) {
+            ahead + 2
+        } else {
+            ahead
+        };
         let before_end = next[n].wrapping_add(ahead).wrapping_neg() % 0x1000;
         let gap = match random.below(4) {
             0 | 1 => before_end,
@@ -202,6 +216,20 @@ fn place(
 }
 
 impl Writer<'_> {
+    /// Gives an item its short form, mostly.
+    fn shorten(&mut self, item: &mut Item, forms: &Forms) {
+        match item {
+            Item::Insn(insn) if !self.random.one_in(5) => {
+                if let Some(half) = forms.of(*insn) {
+                    *item = Item::Short(half);
+                }
+            }
+            // Not random instructions, which would jump without fuel.
+            Item::Word(word) if *word & 3 == 0 => *word = 0,
+            _ => {}
+        }
+    }
+
     pub(super) fn label(&mut self) -> Label {
         self.labels += 1;
         self.labels - 1
