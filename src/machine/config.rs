@@ -11,7 +11,7 @@ use crate::interp::Interpreter;
 ))]
 use crate::jit;
 use crate::memory::{
-    IDENTITY_LOWEST, Memory, MemoryConfig, MemoryError, PAGED_MOST_PAGES, Placement,
+    Fault, IDENTITY_LOWEST, Memory, MemoryConfig, MemoryError, PAGED_MOST_PAGES, Placement,
 };
 use crate::platform::{Decision, Platform, PlatformError, RamError, decide, plan};
 use crate::rv32::Isa;
@@ -139,6 +139,7 @@ impl Default for MachineConfig {
 }
 
 /// Why there is no machine.
+#[non_exhaustive]
 #[derive(Debug)]
 pub enum MachineError {
     /// The file is no program that can be run.
@@ -163,6 +164,10 @@ pub enum MachineError {
     Board(BoardError),
     /// Strict alignment was asked for together with this placement.
     StrictAlign(Placement),
+    /// The program has memory in the last 2 KiB, where functions of the host are.
+    HostPage,
+    /// A function of the program that one of the host's is to take the place of is not in memory.
+    HostFunction(Fault),
 }
 
 impl MachineError {
@@ -182,7 +187,9 @@ impl MachineError {
             | MachineError::JitRefused(_)
             | MachineError::TimeLimit(_)
             | MachineError::Board(_)
-            | MachineError::StrictAlign(_) => exit_status::OWN_ERROR,
+            | MachineError::StrictAlign(_)
+            | MachineError::HostPage
+            | MachineError::HostFunction(_) => exit_status::OWN_ERROR,
         }
     }
 }
@@ -209,6 +216,14 @@ impl fmt::Display for MachineError {
                 "strict alignment needs the paged placement, not {}",
                 placement.name()
             ),
+            MachineError::HostPage => write!(
+                f,
+                "the program has memory at 0xfffff800, where functions of the host are"
+            ),
+            MachineError::HostFunction(fault) => write!(
+                f,
+                "a function that the host's is to take the place of is not in memory: {fault}"
+            ),
         }
     }
 }
@@ -224,7 +239,10 @@ impl std::error::Error for MachineError {
             MachineError::Syscalls(source) => Some(source),
             MachineError::JitRefused(source) | MachineError::TimeLimit(source) => Some(source),
             MachineError::Board(source) => Some(source),
-            MachineError::NoJit | MachineError::StrictAlign(_) => None,
+            MachineError::NoJit
+            | MachineError::StrictAlign(_)
+            | MachineError::HostPage
+            | MachineError::HostFunction(_) => None,
         }
     }
 }

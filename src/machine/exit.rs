@@ -1,5 +1,6 @@
 //! How a run ends.
 
+use super::host_calls::HostCall;
 use crate::cpu::Cause;
 use crate::engine::Trap;
 use crate::exit_status as status;
@@ -8,6 +9,7 @@ use crate::syscall::Refusal;
 use crate::syscall::abi::Errno;
 
 /// How a run ended. Where it ended is the machine's pc.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The program ended itself with this status.
@@ -47,6 +49,12 @@ pub enum Exit {
     Timeout,
     /// The limit of instructions is reached.
     MaxInsns,
+    /// The instruction is reached that the run was to go to.
+    Reached,
+    /// A function of the host ended the run.
+    Stopped,
+    /// The program asks for something that is the host's own to do; [`host::Machine`](crate::host::Machine) does it.
+    HostCall(HostCall),
 }
 
 impl Exit {
@@ -59,7 +67,12 @@ impl Exit {
             // A code of 0 is a failure all the same.
             Exit::FinisherFailure(code) => u8::try_from(code).unwrap_or(u8::MAX).max(1),
             Exit::Reset => 0,
-            Exit::TohostRequest(_) | Exit::Refused(_) | Exit::OutputLost(_) => status::OWN_ERROR,
+            Exit::TohostRequest(_)
+            | Exit::Refused(_)
+            | Exit::OutputLost(_)
+            | Exit::Reached
+            | Exit::Stopped
+            | Exit::HostCall(_) => status::OWN_ERROR,
             Exit::WaitsForever | Exit::TrapsForever { .. } => status::TIMEOUT,
             Exit::Trap(Trap::IllegalInstruction { .. }) => status::ILLEGAL_INSTRUCTION,
             Exit::Trap(Trap::MisalignedJump { .. }) => status::MISALIGNED,

@@ -7,6 +7,7 @@ mod alarm;
 mod board;
 mod config;
 mod exit;
+mod host_calls;
 mod htif;
 mod interrupt;
 mod observed;
@@ -18,6 +19,8 @@ mod uart;
 pub use board::{BoardError, Devices, FINISHER, UART};
 pub use config::{EngineKind, JIT_AVAILABLE, MachineConfig, MachineError};
 pub use exit::Exit;
+pub use host_calls::HostCall;
+pub(crate) use host_calls::{HOST_FUNCTIONS, HostCalls};
 pub use interrupt::InterruptHandle;
 pub use observed::{CallTime, Observer, View};
 
@@ -25,7 +28,7 @@ use crate::cpu::Cpu;
 use crate::elf::{Image, Layout, initial_stack, load};
 use crate::engine::{Budget, Engine, EngineStats, HostCode, Stop, resume};
 use crate::interp;
-use crate::memory::{Access, Fault, Memory, PAGE_COUNT, PAGE_SIZE, Permissions};
+use crate::memory::{Memory, PAGE_COUNT, PAGE_SIZE, Permissions};
 use crate::platform::{Decision, Platform};
 use crate::sys::signal_stack::SignalStack;
 use crate::syscall::semihosting::is_semihosting_call;
@@ -54,7 +57,7 @@ const ARGUMENT_REGISTERS: usize = 8;
 
 /// One program, ready to run.
 pub struct Machine {
-    image: Image,
+    image: Arc<Image>,
     decision: Decision,
     layout: Layout,
     cpu: Cpu,
@@ -78,6 +81,10 @@ pub struct Machine {
     tohost_left: u8,
     /// Where the function that is called returns to: nothing can be fetched there.
     calling: Option<u32>,
+    /// What the host does for the program.
+    host: HostCalls,
+    /// `__global_pointer$`, or 0, once somebody has looked for it.
+    gp: Option<u32>,
 }
 
 /// Tells a C library of the environment's variables. newlib's start-up code looks for arguments only, and its `getenv` for
@@ -106,6 +113,7 @@ impl fmt::Debug for Machine {
 const LARGEST_SIGNATURE: u32 = 16 << 20;
 
 /// Why [`Machine::call`] has no result.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallError {
     /// The program has no symbol of this name.
@@ -143,7 +151,11 @@ impl Machine {
     ///
     /// # Errors
     /// What does not fit, or what the host refuses.
-    pub fn new(image: Image, config: MachineConfig) -> Result<Machine, MachineError> {
+    pub fn new(
+        image: impl Into<Arc<Image>>,
+        config: MachineConfig,
+    ) -> Result<Machine, MachineError> {
+        let image = image.into();
         let (decision, plan) = config::platform(&config, &image)?;
         let bare = decision.platform == Platform::Bare;
         let mut memory = config::make_memory(&config, plan.lowest_address(&image))?;
@@ -218,6 +230,8 @@ impl Machine {
             board,
             tohost_left: 0,
             calling: None,
+            host: HostCalls::default(),
+            gp: None,
         };
         machine.set_timeout(config.timeout)?;
         Ok(machine)
@@ -283,7 +297,8 @@ impl Machine {
         }
     }
 
-    fn run_to_end(&mut self) -> Exit {
+    /// As [`Machine::run`], without the time limit.
+    pub(crate) fn run_to_end(&mut self) -> Exit {
         self.run_slices(|machine, budget| {
             machine
                 .engine
@@ -293,6 +308,8 @@ impl Machine {
 
     /// Has `run` execute the program slice by slice, until it ends or must stop.
     fn run_slices(&mut self, mut run: impl FnMut(&mut Machine, &mut Budget) -> Stop) -> Exit {
+        // Whoever has changed registers may have changed this one.
+        self.cpu.x[0] = 0;
         // What the last run was stopped in.
         if let Some(exit) = self.await_tohost() {
             return exit;
@@ -333,41 +350,19 @@ impl Machine {
     pub fn call(&mut self, name: &str, args: &[u32]) -> Result<u32, CallError> {
         let symbols = self.image.symbols();
         let function = symbols.by_name(name).ok_or(CallError::NoFunction)?.addr;
-        let gp = symbols.by_name("__global_pointer$").map(|s| s.addr);
-        self.call_address(function, gp, args)
-    }
-
-    fn call_address(
-        &mut self,
-        function: u32,
-        gp: Option<u32>,
-        args: &[u32],
-    ) -> Result<u32, CallError> {
         if args.len() > ARGUMENT_REGISTERS {
             return Err(CallError::TooManyArguments);
         }
-        let back = self.return_address();
-        let (registers, pc) = (self.cpu.x, self.cpu.pc);
+        let frame = self.begin_call(function);
         self.cpu.x[A0..A0 + args.len()].copy_from_slice(args);
-        self.cpu.x[RA] = back;
-        self.cpu.x[SP] &= !15;
-        if let (0, Some(gp)) = (self.cpu.x[GP], gp) {
-            self.cpu.x[GP] = gp;
-        }
-        self.cpu.pc = function;
-        self.calling = Some(back);
         let exit = self.run();
-        self.calling = None;
         let result = self.cpu.x[A0];
-        let returned = matches!(
-            exit,
-            Exit::Fault(Fault { addr, access: Access::Execute, .. }) if addr == back
-        );
-        if !returned {
-            return Err(CallError::Ended(exit));
+        let returned = frame.has_returned(exit);
+        self.end_call(frame);
+        match returned {
+            true => Ok(result),
+            false => Err(CallError::Ended(exit)),
         }
-        (self.cpu.x, self.cpu.pc) = (registers, pc);
-        Ok(result)
     }
 
     /// The lowest page's [`RETURN_OFFSET`] that nothing is mapped at: in page 0, where no image lies there.
@@ -380,7 +375,11 @@ impl Machine {
 
     /// Does what a stop asks for. `None`: go on.
     fn act_on(&mut self, stop: Stop) -> Option<Exit> {
+        if let Some(call) = self.host_call(stop) {
+            return Some(Exit::HostCall(call));
+        }
         match stop {
+            Stop::Ebreak if self.memory.is_breakpoint(self.cpu.pc) => return Some(Exit::Reached),
             Stop::Ebreak if is_semihosting_call(&mut self.memory, self.cpu.pc) => {
                 let outcome = self.syscalls.semihost(&mut self.cpu, &mut self.memory);
                 return self.after_call(outcome);
@@ -497,6 +496,13 @@ impl Machine {
 
     /// The same, to read and change it.
     pub fn memory_mut(&mut self) -> &mut Memory {
+        // Where code and data are on one page, what is written to code is only seen with this.
+        self.memory.note_fence_i();
+        &mut self.memory
+    }
+
+    /// The same, to change what is not code.
+    pub(crate) fn data_memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
 

@@ -125,7 +125,7 @@ fn a_tohost_program_has_a_signature() {
     assert_eq!(machine.run(), Exit::Status(0));
     let signature = machine.signature().unwrap();
     assert!(signature.starts_with("12345678\n"), "{signature}");
-    let special = &mut machine.image.special;
+    let special = &mut Arc::get_mut(&mut machine.image).unwrap().special;
     std::mem::swap(&mut special.begin_signature, &mut special.end_signature);
     assert_eq!(machine.signature(), None, "it ends before it begins");
     assert!(

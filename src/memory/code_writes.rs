@@ -131,7 +131,7 @@ impl Memory {
     }
 
     /// Nobody takes them while instructions are stepped over: then the last one comes to cover all that follow.
-    fn note(&mut self, write: CodeWrite) {
+    pub(super) fn note(&mut self, write: CodeWrite) {
         let full = self.code_writes.len() >= MOST_CODE_WRITES;
         match self.code_writes.last_mut() {
             Some(last) if full => {

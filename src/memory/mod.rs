@@ -4,6 +4,7 @@
 //! page is a [`Placement`], chosen at start-up. `supply` hands pages out, and `table` holds their bytes and all that is
 //! unsafe. Accesses here are exact: a store that crosses into a page that may not be written writes nothing.
 
+mod breakpoint;
 mod code_writes;
 mod config;
 mod fault;
@@ -19,7 +20,9 @@ pub use permissions::Permissions;
 pub use scalar::Scalar;
 pub use table::{IDENTITY_LOWEST, PAGED_MOST_PAGES, Table};
 
+use crate::rv32::decode::EBREAK;
 use crate::rv32::{Fetched, Isa};
+use breakpoint::Breakpoint;
 use std::ops::Range;
 use supply::Supply;
 
@@ -42,6 +45,8 @@ pub struct Memory {
     stop_asked: bool,
     /// See [`Memory::bind`].
     bound: u64,
+    /// See [`Memory::set_breakpoint`].
+    breakpoint: Breakpoint,
 }
 
 impl Memory {
@@ -59,6 +64,7 @@ impl Memory {
             watch_hit: false,
             stop_asked: false,
             bound: 0,
+            breakpoint: Breakpoint::NONE,
         })
     }
 
@@ -127,6 +133,7 @@ impl Memory {
     /// [`MemoryError::Host`] when the host refuses.
     pub fn reset(&mut self) -> Result<(), MemoryError> {
         self.bound = 0;
+        self.breakpoint = Breakpoint::NONE;
         self.code_writes.clear();
         self.set_watch(None);
         self.supply.reset()
@@ -189,7 +196,10 @@ impl Memory {
         self.transfer(pc, 4, Access::Execute, |table, page, offset, done, n| {
             table.copy_out(page, offset, &mut bytes[done..done + n]);
         })?;
-        Ok(u32::from_le_bytes(bytes))
+        Ok(match pc == self.breakpoint.at {
+            true => EBREAK,
+            false => u32::from_le_bytes(bytes),
+        })
     }
 
     /// Reads half of an instruction. The caller has checked that `pc` is even.
@@ -202,7 +212,7 @@ impl Memory {
         self.transfer(pc, 2, Access::Execute, |table, page, offset, done, n| {
             table.copy_out(page, offset, &mut bytes[done..done + n]);
         })?;
-        Ok(u16::from_le_bytes(bytes))
+        Ok(self.breakpoint.half(pc, u16::from_le_bytes(bytes)))
     }
 
     /// Fetches the instruction at `pc`, which is aligned as `isa` wants it.
@@ -224,7 +234,14 @@ impl Memory {
         self.transfer(pc, len, Access::Execute, |table, page, offset, done, n| {
             table.copy_out(page, offset, &mut bytes[done..done + n]);
         })?;
-        Ok(halves.map(u16::from_le_bytes))
+        let mut halves = halves.map(u16::from_le_bytes);
+        let offset = self.breakpoint.at.wrapping_sub(pc) as usize;
+        for (n, half) in self.breakpoint.halves().iter().enumerate() {
+            if let (0, Some(place)) = (offset % 2, halves.get_mut(offset / 2 + n)) {
+                *place = *half;
+            }
+        }
+        Ok(halves)
     }
 
     /// Reads bytes that the guest may read.

@@ -93,7 +93,10 @@ impl Crash {
             | Exit::Killed(_)
             | Exit::Interrupted
             | Exit::Timeout
-            | Exit::MaxInsns => {}
+            | Exit::MaxInsns
+            | Exit::Reached
+            | Exit::Stopped
+            | Exit::HostCall(_) => {}
         }
         let calls = machine.syscalls_mut().recent();
         let system_calls = calls.map(|call| call.text_without_memory()).collect();

@@ -175,7 +175,10 @@ fn fault(exit: Exit) -> Option<Fault> {
         | Exit::Killed(_)
         | Exit::Interrupted
         | Exit::Timeout
-        | Exit::MaxInsns => None,
+        | Exit::MaxInsns
+        | Exit::Reached
+        | Exit::Stopped
+        | Exit::HostCall(_) => None,
     }
 }
 
@@ -202,5 +205,8 @@ fn kind(exit: Exit) -> &'static str {
         Exit::Interrupted => "interrupted",
         Exit::Timeout => "timeout",
         Exit::MaxInsns => "max-insns",
+        Exit::Reached => "reached",
+        Exit::Stopped => "stopped",
+        Exit::HostCall(_) => "host-call",
     }
 }

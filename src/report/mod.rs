@@ -60,6 +60,8 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
             };
             format!("{trap} at {place}{hint}")
         }
+        Exit::Reached => format!("stopped where it was to stop, at {place}"),
+        Exit::Stopped | Exit::HostCall(_) => format!("stopped by its host, at {place}"),
         Exit::Breakpoint => format!("breakpoint (ebreak) at {place}"),
         Exit::Fault(fault) => match fault.kind {
             FaultKind::OutOfPages => {

@@ -9,14 +9,21 @@ use super::notes::Missing;
 use super::stream::stops;
 use super::{Failure, Outcome, Syscalls, time};
 use crate::memory::Memory;
+use crate::rv32::Isa;
 use crate::rv32::decode::{EBREAK, SEMIHOSTING_BEFORE, SEMIHOSTING_BEHIND};
 
 /// Whether the `ebreak` at `pc` is a semihosting call: the middle of three instructions that do nothing.
 #[must_use]
 pub fn is_semihosting_call(memory: &mut Memory, pc: u32) -> bool {
-    memory.fetch(pc.wrapping_sub(4)) == Ok(SEMIHOSTING_BEFORE)
-        && memory.fetch(pc) == Ok(EBREAK)
-        && memory.fetch(pc.wrapping_add(4)) == Ok(SEMIHOSTING_BEHIND)
+    // As the program has them: a breakpoint may be among them.
+    let is = |pc, word| {
+        memory
+            .peek_insn(Isa::default(), pc)
+            .is_ok_and(|fetched| fetched.bits == word)
+    };
+    is(pc, EBREAK)
+        && is(pc.wrapping_sub(4), SEMIHOSTING_BEFORE)
+        && is(pc.wrapping_add(4), SEMIHOSTING_BEHIND)
 }
 
 macro_rules! operations {
