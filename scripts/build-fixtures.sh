@@ -38,7 +38,7 @@ hosted() {
 
 for name in hello exitcode alu shifts muldiv loadstore branches sieve matrix sort hash \
     string fib interp indirect statemachine args_env memory brk_limit exhaust misaligned \
-    counters unknown_syscall efault; do
+    counters unknown_syscall efault calls; do
     hosted "$name"
 done
 hosted highmem -Wl,-Ttext-segment=0x80000000

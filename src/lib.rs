@@ -3,10 +3,13 @@
 pub mod cpu;
 pub mod elf;
 pub mod engine;
+pub mod host;
 pub mod machine;
 pub mod memory;
 pub mod platform;
 pub mod syscall;
+
+pub use host::{Caller, Func, HostError, Linked, Linker, Machine, Program, Ptr};
 
 // What the command and the tests are made of: no promise to anybody else.
 #[doc(hidden)]

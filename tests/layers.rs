@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right. Modules of one row do not use each other, except in the last.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["exit_status"],
     &["rv32", "asm", "sys"],
     &["cpu", "memory"],
@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 10] = [
     &["platform"],
     &["syscall"],
     &["machine"],
+    &["host"],
     &["inspect", "report", "trace", "cli", "main"],
 ];
 

@@ -1,7 +1,7 @@
 //! Machines as a library's user has them, on the fixtures.
 
 use super::*;
-use crate::memory::{Permissions, Placement};
+use crate::memory::{Access, Fault, Permissions, Placement};
 use crate::syscall::Stream;
 use std::time::Duration;
 
