@@ -514,3 +514,42 @@ fn machines_of_one_program_go_their_own_ways_on_their_own_threads() {
         thread.join().unwrap();
     }
 }
+
+/// A breakpoint is as long as the program's instructions are, and nobody who reads sees it.
+#[test]
+fn runs_stop_in_compressed_code_too() {
+    for name in ["rvc_sort.elf", "rvc_string.elf", "semi.elf"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures")
+            .join(name);
+        let program = Program::open(path).unwrap();
+        let linked = Linker::<()>::new().newlib().link(&program).unwrap();
+        let whole: Vec<_> = machines(&linked)
+            .into_iter()
+            .map(|(_, mut machine)| {
+                machine.set_max_insns(Some(1 << 40));
+                (machine.run(), machine.cpu().instret)
+            })
+            .collect();
+        // Each place that the first instructions come to, and what is behind an `ebreak`.
+        let mut scout = machines(&linked).remove(0).1;
+        let places = (0..60).map_while(|_| {
+            let pc = scout.cpu().pc;
+            scout.step().is_none().then_some(pc)
+        });
+        let places: Vec<u32> = places.skip(1).collect();
+        assert!(places.len() > 3, "{name}: {} places", places.len());
+        for ((engine, mut machine), end) in machines(&linked).into_iter().zip(&whole) {
+            machine.set_max_insns(Some(1 << 40));
+            for &place in &places {
+                let reached = (machine.run_until(place), machine.cpu().pc);
+                assert_eq!(reached, (Exit::Reached, place), "{engine}: {name}");
+            }
+            assert_eq!(
+                (machine.run(), machine.cpu().instret),
+                *end,
+                "{engine}: {name}"
+            );
+        }
+    }
+}

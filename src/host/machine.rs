@@ -8,6 +8,7 @@ use crate::cpu::Cpu;
 use crate::engine::EngineStats;
 use crate::machine::{
     Exit, HostCall, HostCalls, InterruptHandle, Machine as Guest, MachineConfig, MachineError,
+    Snapshot, SnapshotError,
 };
 use crate::memory::{Fault, Memory};
 use crate::platform::Platform;
@@ -268,6 +269,22 @@ impl<T> Machine<T> {
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.linked.program
+    }
+
+    /// What the machine is now, but for what belongs to the host: also `data`, which stays as it is.
+    ///
+    /// # Errors
+    /// See [`Guest::snapshot`].
+    pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
+        self.guest.snapshot()
+    }
+
+    /// Makes the machine what it was, or what another one of the same program and linker was.
+    ///
+    /// # Errors
+    /// See [`Guest::restore`].
+    pub fn restore(&mut self, to: &Snapshot) -> Result<(), SnapshotError> {
+        self.guest.restore(to)
     }
 
     /// See [`Guest::set_max_insns`].

@@ -126,6 +126,27 @@
 //! assert_eq!(sums, [30, 40]);
 //! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 //! ```
+//!
+//! # Coming back to a snapshot
+//!
+//! A fuzzer comes back after each input: that takes the time to copy the pages that were written. Another machine of the
+//! same program can come to the snapshot, too.
+//!
+//! ```
+//! use rvjit::host::Machine;
+//! use rvjit::machine::{Exit, MachineConfig};
+//!
+//! let mut machine = Machine::open("fixtures/calls.elf", MachineConfig::default())?;
+//! let touch = machine.program().func::<(u32, u32), u32>("touch")?; // writes to so many pages
+//! let main = machine.program().symbol("main").unwrap().addr;
+//! assert_eq!(machine.run_until(main), Exit::Reached);
+//! let snapshot = machine.snapshot()?;
+//! for input in 0..100 {
+//!     assert_eq!(machine.call(touch, (16, input))?, 7 + input);
+//!     machine.restore(&snapshot)?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! ```
 
 mod caller;
 mod linker;

@@ -11,6 +11,7 @@ mod host_calls;
 mod htif;
 mod interrupt;
 mod observed;
+mod snapshot;
 mod stuck;
 mod timer;
 mod traps;
@@ -23,6 +24,7 @@ pub use host_calls::HostCall;
 pub(crate) use host_calls::{HOST_FUNCTIONS, HostCalls};
 pub use interrupt::InterruptHandle;
 pub use observed::{CallTime, Observer, View};
+pub use snapshot::{Snapshot, SnapshotError};
 
 use crate::cpu::Cpu;
 use crate::elf::{Image, Layout, initial_stack, load};

@@ -1,6 +1,6 @@
 //! Stores that somebody has to hear of: to pages that code was made from, and to the watched word; also `fence.i`.
 
-use super::table::{CODE, WATCHED};
+use super::table::{CLEAN, CODE, WATCHED};
 use super::{Memory, PAGE_COUNT, PAGE_SHIFT, PAGE_SIZE};
 use std::ops::Range;
 
@@ -113,12 +113,19 @@ impl Memory {
         }
         let first = addr >> PAGE_SHIFT;
         let pages = ((addr % PAGE_SIZE) as u64 + u64::from(len)).div_ceil(u64::from(PAGE_SIZE));
-        let touches = |flag| {
-            (0..pages)
-                .map(|n| first.wrapping_add(u32::try_from(n).unwrap_or(0)) % PAGE_COUNT)
-                .any(|page| self.supply.has(page, flag))
-        };
-        let (code, watched) = (touches(CODE), touches(WATCHED));
+        let touched = |n| first.wrapping_add(u32::try_from(n).unwrap_or(0)) % PAGE_COUNT;
+        let flags = (0..pages).fold(0, |flags, n| flags | self.supply.flags(touched(n)));
+        if flags & (CODE | WATCHED | CLEAN) == 0 {
+            return;
+        }
+        let (code, watched) = (flags & CODE != 0, flags & WATCHED != 0);
+        if flags & CLEAN != 0 {
+            for page in (0..pages).map(touched) {
+                if self.supply.has(page, CLEAN) {
+                    self.note_written(page);
+                }
+            }
+        }
         if code {
             self.note(CodeWrite { addr, len });
         }

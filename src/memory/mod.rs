@@ -10,6 +10,7 @@ mod config;
 mod fault;
 mod permissions;
 mod scalar;
+mod snapshot;
 mod supply;
 mod table;
 
@@ -18,6 +19,7 @@ pub use config::{MemoryConfig, MemoryError, Placement};
 pub use fault::{Access, Fault, FaultKind};
 pub use permissions::Permissions;
 pub use scalar::Scalar;
+pub use snapshot::MemorySnapshot;
 pub use table::{IDENTITY_LOWEST, PAGED_MOST_PAGES, Table};
 
 use crate::rv32::decode::EBREAK;

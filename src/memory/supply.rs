@@ -8,7 +8,7 @@
 //!
 //! Invariant: never more than the limit's pages are `RESIDENT`.
 
-use super::table::{EXECUTE, MAPPED, READ, RESIDENT, Table, WRITE};
+use super::table::{CLEAN, EXECUTE, MAPPED, READ, RESIDENT, Table, WRITE};
 use super::{
     Access, FaultKind, IDENTITY_LOWEST, MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement,
 };
@@ -19,6 +19,20 @@ use std::cmp::Reverse;
 const PIECES: u32 = 2048;
 /// The most pieces there may be once untouched pages were taken back.
 const MOST_PIECES: u32 = 10 * PIECES;
+
+/// The most pages that are noted one by one. Each may be a piece of its own for the host.
+pub(super) const CLEAN_MOST: usize = 4096;
+
+/// What has happened since a snapshot.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The snapshot's number.
+    pub(super) since: u64,
+    /// Pages that were written, or got memory. One may be there twice.
+    pub(super) pages: Vec<u32>,
+    /// Pages were mapped or taken away, or too many were written: what was written is not known.
+    pub(super) reshaped: bool,
+}
 
 /// See the module's description.
 #[derive(Debug)]
@@ -37,6 +51,7 @@ pub(super) struct Supply {
     exact: bool,
     /// Runs of `RESIDENT` pages; meaningful while `eager` is false.
     pieces: u32,
+    written: Option<Written>,
 }
 
 impl Supply {
@@ -51,6 +66,7 @@ impl Supply {
             resident: 0,
             peak: 0,
             pieces: 0,
+            written: None,
         })
     }
 
@@ -79,6 +95,7 @@ impl Supply {
         if self.table.placement() == Placement::Identity && first < IDENTITY_LOWEST / PAGE_SIZE {
             return Err(MemoryError::BelowIdentity(first * PAGE_SIZE));
         }
+        self.reshape();
         let mut page = first;
         while page < first + pages {
             let fresh = self.table.flags(page) & MAPPED == 0;
@@ -115,6 +132,7 @@ impl Supply {
     }
 
     pub(super) fn unmap(&mut self, first: u32, pages: u32) -> Result<(), MemoryError> {
+        self.reshape();
         self.peak = self.pages_peak();
         let end = first + pages;
         let lost = count((first..end).filter(|&page| self.is_resident(page)));
@@ -141,9 +159,84 @@ impl Supply {
     pub(super) fn reset(&mut self) -> Result<(), MemoryError> {
         self.table.clear(&std::mem::take(&mut self.extents))?;
         (self.resident, self.peak, self.pieces) = (0, 0, 0);
+        self.written = None;
         self.eager = self.table.is_window();
         self.exact = !self.eager;
         Ok(())
+    }
+
+    /// Disjoint runs of pages (first, count) that are mapped.
+    pub(super) fn extents(&self) -> &[(u32, u32)] {
+        &self.extents
+    }
+
+    /// Pages that may hold something else than zeros.
+    pub(super) fn touched_pages(&self) -> Vec<u32> {
+        if self.table.is_window() {
+            let runs = self.touched().into_iter();
+            let pages = |(first, touched): (u32, Vec<bool>)| {
+                (first..)
+                    .zip(touched)
+                    .filter_map(|(page, touched)| touched.then_some(page))
+            };
+            return runs.flat_map(pages).collect();
+        }
+        let pages = self
+            .extents
+            .iter()
+            .flat_map(|&(first, pages)| first..first + pages);
+        pages.filter(|&page| self.is_resident(page)).collect()
+    }
+
+    /// What was written since the last snapshot.
+    pub(super) fn written(&self) -> Option<&Written> {
+        self.written.as_ref()
+    }
+
+    /// Closes all pages that have memory, to note which are written from now on.
+    pub(super) fn begin_noting(&mut self, since: u64) -> Result<(), MemoryError> {
+        self.written = Some(Written {
+            since,
+            pages: Vec::new(),
+            // Until all of them are closed.
+            reshaped: true,
+        });
+        for &(first, pages) in &self.extents {
+            let close = |flags| {
+                if flags & RESIDENT != 0 {
+                    flags | CLEAN
+                } else {
+                    flags
+                }
+            };
+            self.table.change(first, pages, close)?;
+        }
+        if let Some(written) = &mut self.written {
+            written.reshaped = false;
+        }
+        Ok(())
+    }
+
+    /// A page that was closed by that is written.
+    pub(super) fn note_written(&mut self, page: u32) {
+        let full = self
+            .written
+            .as_ref()
+            .is_none_or(|written| written.pages.len() >= CLEAN_MOST);
+        if full || self.table.change(page, 1, |flags| flags & !CLEAN).is_err() {
+            // All are opened, which the host needs fewer mappings for.
+            self.clear_flag(CLEAN);
+            return self.reshape();
+        }
+        if let Some(written) = &mut self.written {
+            written.pages.push(page);
+        }
+    }
+
+    fn reshape(&mut self) {
+        if let Some(written) = &mut self.written {
+            written.reshaped = true;
+        }
     }
 
     fn is_resident(&self, page: u32) -> bool {
@@ -284,6 +377,9 @@ impl Supply {
             .change(first, pages, |flags| flags | RESIDENT)
             .map_err(|_| FaultKind::OutOfPages)?;
         self.resident += pages;
+        if let Some(written) = &mut self.written {
+            written.pages.extend(first..first + pages);
+        }
         self.exact &= pages == 1;
         let neighbours =
             [first.wrapping_sub(1), first + pages].map(|page| u32::from(self.is_resident(page)));
@@ -307,21 +403,24 @@ impl Supply {
         (page - before, pages)
     }
 
+    #[inline]
+    pub(super) fn flags(&self, page: u32) -> u8 {
+        self.table.flags(page)
+    }
+
     pub(super) fn has(&self, page: u32, flag: u8) -> bool {
         self.table.flags(page) & flag != 0
     }
 
-    /// Clears `CODE` or `WATCHED` wherever it is set.
+    /// Clears `CODE`, `WATCHED` or `CLEAN` wherever it is set.
     pub(super) fn clear_flag(&mut self, flag: u8) {
-        for n in 0..self.extents.len() {
-            let (first, pages) = self.extents[n];
-            for page in first..first + pages {
-                self.set(page, flag, false);
-            }
+        for &(first, pages) in &self.extents {
+            let changed = self.table.change(first, pages, |flags| flags & !flag);
+            assert!(changed.is_ok(), "the host refused to open pages");
         }
     }
 
-    /// Sets or clears `CODE` or `WATCHED`. Nothing where the page is not mapped: there is nothing to protect, and mapping
+    /// Sets or clears `CODE`, `WATCHED` or `CLEAN`. Nothing where the page is not mapped: there is nothing to protect, and mapping
     /// begins with clean flags.
     pub(super) fn set(&mut self, page: u32, flag: u8, on: bool) {
         let new = |flags| if on { flags | flag } else { flags & !flag };

@@ -1,12 +1,12 @@
 //! The page table and the memory behind it: what is where for each [`Placement`], and all that is unsafe about it.
 //!
 //! One byte of flags a page is the truth: the guest's permissions, whether the page has memory (`RESIDENT`), whether
-//! code was translated from it (`CODE`) and whether a word of it is watched (`WATCHED`). What emitted code uses follows
+//! code was translated from it (`CODE`), whether a word of it is watched (`WATCHED`) and whether it is as in a snapshot (`CLEAN`). What emitted code uses follows
 //! from the flags: two tables of page numbers in the pool for the paged placement, the host's page protection for the
 //! others.
 //!
 //! Invariants: a page is `RESIDENT` only while mapped; emitted code can read a page exactly when it is `RESIDENT` (all
-//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED`; a page
+//! mapped pages are readable), and write it exactly when it is also writable and neither `CODE` nor `WATCHED` nor `CLEAN`; a page
 //! that stops being `RESIDENT` loses its bytes and reads as zeros when it is `RESIDENT` again. Flags change in
 //! [`Table::change`] and [`Table::clear`] only, and where the host refuses a change, the flags stay as they were.
 #![expect(
@@ -27,6 +27,9 @@ pub(super) const MAPPED: u8 = READ | WRITE | EXECUTE;
 pub(super) const RESIDENT: u8 = 8;
 pub(super) const CODE: u8 = 16;
 pub(super) const WATCHED: u8 = 32;
+pub(super) const CLEAN: u8 = 64;
+/// A page with one of these is closed for emitted stores: somebody has to hear of them.
+pub(super) const CLOSED: u8 = CODE | WATCHED | CLEAN;
 
 /// The most pages of the paged placement: its table entries have 16 bits, and 0 means "none".
 pub const PAGED_MOST_PAGES: u32 = u16::MAX as u32;
@@ -428,7 +431,7 @@ impl Table {
     /// Whether the host lets nobody write to the page.
     fn is_closed(&self, page: u32) -> bool {
         let flags = self.flags[page as usize];
-        (flags & WRITE == 0 || flags & (CODE | WATCHED) != 0) && self.is_window()
+        (flags & WRITE == 0 || flags & CLOSED != 0) && self.is_window()
     }
 
     /// Copies bytes into resident pages that follow each other, whatever the guest's permissions.
@@ -476,7 +479,7 @@ impl Table {
 fn allowed(flags: u8) -> Protection {
     if flags & RESIDENT == 0 {
         Protection::None
-    } else if flags & WRITE != 0 && flags & (CODE | WATCHED) == 0 {
+    } else if flags & WRITE != 0 && flags & CLOSED == 0 {
         Protection::ReadWrite
     } else {
         Protection::Read

@@ -91,6 +91,23 @@ impl Files {
         self.table.get(fd as usize).is_some_and(Option::is_some)
     }
 
+    /// Whether there is anything but the three standard streams.
+    pub(super) fn has_files(&self) -> bool {
+        let stream = |handle: &Option<Handle>| matches!(handle, Some(Handle::Stream(_)));
+        self.table.iter().take(3).filter(|h| stream(h)).count() != 3
+            || self.table.iter().skip(3).any(Option::is_some)
+    }
+
+    /// Closes everything but the standard streams; false where one of them is closed: then nothing is.
+    pub(super) fn close_files(&mut self) -> bool {
+        let stream = |handle: &Option<Handle>| matches!(handle, Some(Handle::Stream(_)));
+        let whole = self.table.iter().take(3).filter(|h| stream(h)).count() == 3;
+        if whole {
+            self.table.truncate(3);
+        }
+        whole
+    }
+
     /// Whether one call may be answered with less than it asked for, although there is more.
     pub(super) fn is_stream(&self, fd: u32) -> bool {
         matches!(self.table.get(fd as usize), Some(Some(Handle::Stream(_))))

@@ -186,6 +186,10 @@ const SIGPIPE: u8 = 13;
 const A0: usize = 10;
 const A7: usize = 17;
 
+/// A break that can be come back to.
+#[derive(Debug, Clone)]
+pub(crate) struct HeapState(Heap);
+
 /// The environment of one program.
 #[derive(Debug)]
 pub struct Syscalls {
@@ -273,6 +277,26 @@ impl Syscalls {
     #[must_use]
     pub fn refused_break(&self) -> Option<RefusedBreak> {
         self.heap.refused()
+    }
+
+    /// Whether the program has anything open but the standard streams.
+    pub(crate) fn has_files(&self) -> bool {
+        self.files.has_files()
+    }
+
+    /// Closes everything but the standard streams; false where the program has closed one of them, and nothing is done.
+    pub(crate) fn close_files(&mut self) -> bool {
+        self.files.close_files()
+    }
+
+    /// The break.
+    pub(crate) fn heap_state(&self) -> HeapState {
+        HeapState(self.heap.clone())
+    }
+
+    /// Makes the break what it was, when memory is what it was then.
+    pub(crate) fn set_heap_state(&mut self, to: &HeapState) {
+        self.heap = to.0.clone();
     }
 
     /// The last calls, oldest first.
