@@ -83,6 +83,11 @@ impl fmt::Display for Listing {
                     _ => write!(f, "{rs2},({rs1})"),
                 }
             }
+            Insn::Fence {
+                rd: Reg::ZERO,
+                rs1: Reg::ZERO,
+                bits: PAUSE,
+            } => f.write_str("pause"),
             Insn::Fence { bits, .. } => fence(f, bits),
             Insn::FenceI { .. } => f.write_str("fence.i"),
             Insn::Csr {
@@ -167,6 +172,9 @@ fn alu(
         _ => write!(f, "{name}\t{rd},{rs1},{rs2}"),
     }
 }
+
+/// The fence (`w, 0`) that is the hint of Zihintpause.
+const PAUSE: u16 = 0x010;
 
 fn fence(f: &mut fmt::Formatter<'_>, bits: u16) -> fmt::Result {
     match bits {

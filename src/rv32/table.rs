@@ -16,6 +16,8 @@ pub enum Extension {
     A,
     Zicsr,
     Zifencei,
+    /// A hint, encoded as a fence: it has no row.
+    Zihintpause,
     Zba,
     Zbb,
     Zbc,
@@ -28,12 +30,13 @@ pub enum Extension {
 
 impl Extension {
     /// All of them, in the order of ISA strings (Unprivileged spec, chapter "ISA Extension Naming Conventions").
-    pub const ALL: [Extension; 12] = [
+    pub const ALL: [Extension; 13] = [
         Extension::I,
         Extension::M,
         Extension::A,
         Extension::Zicsr,
         Extension::Zifencei,
+        Extension::Zihintpause,
         Extension::Zicond,
         Extension::Zba,
         Extension::Zbb,
@@ -52,6 +55,7 @@ impl Extension {
             Extension::A => "a",
             Extension::Zicsr => "zicsr",
             Extension::Zifencei => "zifencei",
+            Extension::Zihintpause => "zihintpause",
             Extension::Zicond => "zicond",
             Extension::Zba => "zba",
             Extension::Zbb => "zbb",
@@ -87,6 +91,7 @@ pub const MISA_LETTERS: u32 = {
             Extension::M => 1 << 12,
             Extension::Zicsr
             | Extension::Zifencei
+            | Extension::Zihintpause
             | Extension::Zicond
             | Extension::Zba
             | Extension::Zbb
@@ -505,7 +510,7 @@ mod tests {
     fn the_isa_string_names_all() {
         assert_eq!(
             march(),
-            "rv32ima_zicsr_zifencei_zicond_zba_zbb_zbc_zbkb_zbs"
+            "rv32ima_zicsr_zifencei_zihintpause_zicond_zba_zbb_zbc_zbkb_zbs"
         );
         for row in ROWS {
             assert!(Extension::ALL.contains(&row.extension), "{}", row.name);
