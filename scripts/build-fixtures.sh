@@ -48,6 +48,7 @@ for name in sort hash string matrix interp statemachine indirect; do
     elf "rvc_$name" -O2 src/start.S src/rt.c "src/$name.c" -lgcc -march=rv32imac
 done
 hosted atomic -march=rv32ima
+elf embedded -march=rv32e -mabi=ilp32e src/embedded.S
 elf nullcrash -g -O0 -fno-inline -fno-omit-frame-pointer src/start.S src/rt.c src/nullcrash.c
 for how in zlib zlib-gnu zstd; do
     riscv64-unknown-elf-objcopy "--compress-debug-sections=$how" "$out/nullcrash.elf" "$out/nullcrash_${how/-/_}.elf"

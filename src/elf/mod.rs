@@ -263,6 +263,12 @@ impl Image {
         isa_of(self.flags)
     }
 
+    /// Whether the program is of RV32E: it has 16 registers, and a system call's number is in t0 (what newlib does).
+    #[must_use]
+    pub fn embedded(&self) -> bool {
+        self.flags & EF_RISCV_RVE != 0
+    }
+
     /// The segment that an address is in.
     #[must_use]
     pub fn segment_at(&self, addr: u32) -> Option<&Segment> {
@@ -388,6 +394,8 @@ fn parse_header(bytes: &[u8]) -> Result<Header, ElfError> {
 
 /// `e_flags`: instructions of 16 bits may be there (RISC-V ELF psABI, "File Header").
 const EF_RISCV_RVC: u32 = 0x1;
+/// `e_flags`: the program keeps to the 16 registers of RV32E.
+const EF_RISCV_RVE: u32 = 0x8;
 
 fn isa_of(flags: u32) -> Isa {
     Isa {

@@ -61,7 +61,7 @@ fn aligned(start: u32, end: u64) -> Option<Range<u32>> {
 /// All functions, by address.
 #[must_use]
 pub fn functions(image: &Image, memory: &mut Memory) -> Vec<Function> {
-    let mut scan = Scan::new(image.isa());
+    let mut scan = Scan::of_image(image);
     scan.follow(&mut |pc| memory.fetch_half(pc).ok(), image.entry);
     let mut found = Vec::new();
     for range in code_ranges(image) {

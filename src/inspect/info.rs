@@ -177,7 +177,7 @@ impl Info {
 }
 
 /// Names beside those of the table's rows: parts and sums of extensions that are there, compressed forms, hints.
-const BESIDE: [&str; 12] = [
+const BESIDE: [&str; 11] = [
     "e",
     "c",
     "zca",
@@ -187,7 +187,6 @@ const BESIDE: [&str; 12] = [
     "zalrsc",
     "zmmul",
     "zicntr",
-    "zihintpause",
     "zihintntl",
     "zicbop",
 ];
@@ -260,7 +259,7 @@ fn details_of(image: &Image, loaded: &mut Loaded) -> ImageInfo {
     let placements = loaded.placements(image).into_iter().map(Placement::name);
     let placements = placements.collect();
     let memory = &mut loaded.memory;
-    let mut scan = Scan::new(image.isa());
+    let mut scan = Scan::of_image(image);
     scan.follow(&mut |pc| memory.fetch_half(pc).ok(), image.entry);
     let from_entry: BTreeSet<u32> = scan.foreign.keys().copied().collect();
     let functions = functions(image, memory);

@@ -24,6 +24,8 @@ const PATIENCE: u8 = 16;
 const CALL_WORDS: usize = 8;
 const A0: usize = 10;
 const A7: usize = 17;
+/// The same of RV32E.
+const T0: usize = 5;
 
 impl Machine {
     /// The engine stopped for `tohost`, or was asked to for an interrupt.
@@ -160,7 +162,7 @@ impl Machine {
             .map(|word| (u64::from_le_bytes(*word) & 0xffff_ffff) as u32)
             .collect();
         let mut caller = Cpu::default();
-        caller.x[A7] = words[0];
+        (caller.x[A7], caller.x[T0]) = (words[0], words[0]);
         caller.x[A0..A0 + 6].copy_from_slice(&words[1..7]);
         match self.syscalls.ecall(&mut caller, &mut self.memory) {
             Outcome::Continue => {

@@ -184,13 +184,14 @@ impl Machine {
         let pause = board.as_ref().map(|board| &board.pause);
         let (engine, no_jit) = config::make_engine(&config, &memory, image.isa(), pause)?;
         let convention = match decision.platform {
+            Platform::Newlib | Platform::Bare if image.embedded() => Convention::NewlibEmbedded,
             Platform::Newlib | Platform::Bare => Convention::Newlib,
             Platform::Risc0 => Convention::Risc0,
             Platform::Sp1 => Convention::Sp1,
         };
         // A zkVM counts cycles, and its guests ask for their number.
         let unlimited = match convention {
-            Convention::Newlib => Budget::Unlimited,
+            Convention::Newlib | Convention::NewlibEmbedded => Budget::Unlimited,
             Convention::Risc0 | Convention::Sp1 => Budget::Instructions(u64::MAX >> 2),
         };
         let room = u64::from(config.memory_pages) * u64::from(PAGE_SIZE);

@@ -4,6 +4,7 @@
 //! as the functions of a table, is not found from the entry; whoever wants that begins again at every function symbol.
 //! What stands behind a call is reached once the function that is called was seen to return.
 
+use crate::elf::Image;
 use crate::rv32::decode::{MRET, SEMIHOSTING_BEFORE, SEMIHOSTING_BEHIND, SRET, WFI};
 use crate::rv32::{CsrOp, CsrSource, Fetched, Insn, Isa, PrivilegedOp, Reg};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,9 @@ pub struct Scan {
     pub calls: BTreeSet<u32>,
     /// Words that cannot be executed, and where. Zero words are left out: they are there to trap.
     pub foreign: BTreeMap<u32, u32>,
-    /// The places of `ecall` by number in a7; `None` where the block does not tell it.
+    /// The register that a call's number is in: a7, if nobody says otherwise.
+    pub call_register: Reg,
+    /// The places of `ecall` by number; `None` where the block does not tell it.
     pub ecalls: BTreeMap<Option<u32>, Vec<u32>>,
     /// The places of semihosting calls by operation, likewise.
     pub semihosting: BTreeMap<Option<u32>, Vec<u32>>,
@@ -35,10 +38,14 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// A scan to the end.
+    /// A scan of a program to its end.
     #[must_use]
-    pub fn new(isa: Isa) -> Scan {
-        Scan::of_at_most(isa, usize::MAX)
+    pub fn of_image(image: &Image) -> Scan {
+        let call_register = if image.embedded() { Reg::T0 } else { Reg::A7 };
+        Scan {
+            call_register,
+            ..Scan::of_at_most(image.isa(), usize::MAX)
+        }
     }
 }
 
@@ -101,6 +108,7 @@ impl Scan {
             csrs: BTreeMap::new(),
             privileged: BTreeMap::new(),
             left,
+            call_register: Reg::A7,
             functions: Functions::default(),
         }
     }
@@ -181,7 +189,7 @@ impl Scan {
                 return self.jump(rd, target, here);
             }
             Insn::Ecall => {
-                let number = here.known.get(Reg::A7);
+                let number = here.known.get(self.call_register);
                 self.ecalls.entry(number).or_default().push(pc);
                 here.known.set(Reg::A0, None);
                 return !matches!(number, Some(EXIT | EXIT_GROUP));

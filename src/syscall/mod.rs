@@ -185,6 +185,7 @@ impl From<StreamError> for Failure {
 const SIGPIPE: u8 = 13;
 const A0: usize = 10;
 const A7: usize = 17;
+const T0: usize = 5;
 
 /// A break that can be come back to.
 #[derive(Debug, Clone)]
@@ -311,10 +312,11 @@ impl Syscalls {
         if let Err(outcome) = self.flush_console() {
             return outcome;
         }
-        if self.convention != Convention::Newlib {
-            return self.zkvm_call(cpu, memory);
-        }
-        let number = cpu.x[A7];
+        let number = match self.convention {
+            Convention::Newlib => cpu.x[A7],
+            Convention::NewlibEmbedded => cpu.x[T0],
+            Convention::Risc0 | Convention::Sp1 => return self.zkvm_call(cpu, memory),
+        };
         let args: [u32; 6] = std::array::from_fn(|n| cpu.x[A0 + n]);
         let (result, outcome) = match self.dispatch(number, args, memory) {
             Ok(value) => (Some(value), Outcome::Continue),

@@ -35,6 +35,8 @@ pub enum Convention {
     /// newlib's, the number in a7.
     #[default]
     Newlib,
+    /// newlib's for RV32E, the number in t0.
+    NewlibEmbedded,
     /// RISC Zero's.
     Risc0,
     /// SP1's.
@@ -121,7 +123,7 @@ impl Syscalls {
                 sp1::name(number),
                 self.sp1_call(number, cpu, memory),
             ),
-            Convention::Risc0 | Convention::Newlib => (
+            Convention::Risc0 | Convention::Newlib | Convention::NewlibEmbedded => (
                 CallKind::Risc0,
                 risc0::name(number),
                 self.risc0_call(number, cpu, memory),
