@@ -336,6 +336,7 @@ impl<B: Backend> Jit<B> {
                 }
             },
         };
+        memory.settle();
         let exit_at = self.enter(at);
         if exit_at == u64::from(EXIT_MISSED) {
             self.stats.misses += 1;

@@ -65,6 +65,12 @@ impl Memory {
         self.watch = bytes;
     }
 
+    /// Makes what was written to watched pages visible to emitted code, before that is entered.
+    #[inline]
+    pub fn settle(&mut self) {
+        self.supply.table_mut().settle();
+    }
+
     /// Whether a watched byte was written, or [`Memory::stop_after_this`] called, since [`Memory::take_watch_hit`].
     /// Engines look at this after each instruction that went through here, and stop with `Stop::Watch`.
     #[inline]

@@ -19,6 +19,7 @@ use super::{MemoryError, PAGE_COUNT, PAGE_SIZE, Permissions, Placement};
 use crate::sys::mmap::is_free;
 use crate::sys::mmap::{Mapping, Protection, page_size};
 use crate::sys::pagemap::touched;
+use std::ops::Range;
 
 pub(super) const READ: u8 = 1;
 pub(super) const WRITE: u8 = 2;
@@ -40,6 +41,17 @@ const GUARD: usize = 64 << 10;
 pub const IDENTITY_LOWEST: u32 = 64 << 10;
 
 const SPACE: usize = 1 << 32;
+
+/// What was written to a watched page since emitted code was left. The host is asked to open the page only if that makes a
+/// difference when emitted code is entered again: a program that prints by `tohost` finds each word taken back by then.
+#[derive(Debug)]
+struct Waiting {
+    page: u32,
+    /// The page as it is to be.
+    bytes: Box<[u8; PAGE_SIZE as usize]>,
+    /// Where it was written to.
+    written: Range<usize>,
+}
 
 #[derive(Debug)]
 enum Backing {
@@ -68,6 +80,7 @@ pub struct Table {
     placement: Placement,
     flags: Box<[u8]>,
     backing: Backing,
+    waiting: Option<Waiting>,
 }
 
 impl Table {
@@ -115,6 +128,7 @@ impl Table {
             placement,
             flags: vec![0; PAGE_COUNT as usize].into_boxed_slice(),
             backing,
+            waiting: None,
         })
     }
 
@@ -191,6 +205,7 @@ impl Table {
         pages: u32,
         new: impl Fn(u8) -> u8,
     ) -> Result<(), MemoryError> {
+        self.settle();
         if self.is_window() && self.alike(first, first + pages, u8::MAX) == pages {
             let old = self.flags[first as usize];
             return self.change_alike(first, pages, old, new(old));
@@ -243,6 +258,7 @@ impl Table {
 
     /// Takes everything away. No page outside the runs has flags.
     pub(super) fn clear(&mut self, runs: &[(u32, u32)]) -> Result<(), MemoryError> {
+        self.waiting = None;
         for &(first, pages) in runs {
             let run = first as usize..(first + pages) as usize;
             self.flags[run.clone()].fill(0);
@@ -422,6 +438,12 @@ impl Table {
     #[inline]
     pub(super) fn copy_out(&self, page: u32, offset: usize, bytes: &mut [u8]) {
         assert!(offset + bytes.len() <= PAGE_SIZE as usize);
+        if self.flags[page as usize] & WATCHED != 0
+            && let Some(waiting) = self.waiting.as_ref().filter(|w| w.page == page)
+        {
+            bytes.copy_from_slice(&waiting.bytes[offset..offset + bytes.len()]);
+            return;
+        }
         let from = self.page_ptr(page).wrapping_add(offset);
         // SAFETY: `page_ptr` gives the start of 4 KiB of readable memory of ours, since the page is resident, and
         // the range is inside; `bytes` is Rust memory, so the two do not overlap.
@@ -436,6 +458,7 @@ impl Table {
 
     /// Copies bytes into resident pages that follow each other, whatever the guest's permissions.
     pub(super) fn copy_in_run(&mut self, first: u32, offset: usize, bytes: &[u8]) {
+        self.settle();
         let pages = count((offset + bytes.len()).div_ceil(PAGE_SIZE as usize));
         let closed = (first..first + pages).any(|page| self.is_closed(page));
         if closed {
@@ -457,10 +480,49 @@ impl Table {
     /// Copies bytes into a resident page, whatever the guest's permissions.
     #[inline]
     pub(super) fn copy_in(&mut self, page: u32, offset: usize, bytes: &[u8]) {
-        if self.is_closed(page) {
+        if self.is_closed(page) && self.flags[page as usize] & WATCHED != 0 {
+            self.let_wait(page, offset, bytes);
+        } else if self.is_closed(page) {
             self.copy_in_run(page, offset, bytes);
         } else {
             self.copy_to_open(page, offset, bytes);
+        }
+    }
+
+    fn let_wait(&mut self, page: u32, offset: usize, bytes: &[u8]) {
+        if self.waiting.as_ref().is_none_or(|w| w.page != page) {
+            self.settle();
+            let mut now = Box::new([0; PAGE_SIZE as usize]);
+            self.copy_out(page, 0, &mut now[..]);
+            self.waiting = Some(Waiting {
+                page,
+                bytes: now,
+                written: offset..offset,
+            });
+        }
+        if let Some(waiting) = &mut self.waiting {
+            let end = offset + bytes.len();
+            waiting.bytes[offset..end].copy_from_slice(bytes);
+            let written = &mut waiting.written;
+            *written = written.start.min(offset)..written.end.max(end);
+        }
+    }
+
+    /// Writes what waits: for emitted code, and before pages change.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            self.write_waiting(&waiting);
+        }
+    }
+
+    #[cold]
+    fn write_waiting(&mut self, waiting: &Waiting) {
+        let Range { start, end } = waiting.written;
+        let mut there = [0; PAGE_SIZE as usize];
+        self.copy_out(waiting.page, start, &mut there[start..end]);
+        if there[start..end] != waiting.bytes[start..end] {
+            self.copy_in_run(waiting.page, start, &waiting.bytes[start..end]);
         }
     }
 

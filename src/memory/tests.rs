@@ -102,6 +102,47 @@ fn stores_beside_the_watched_word_leave_nothing_behind() {
     }
 }
 
+/// What waits is seen by whoever reads through here, and is in the page itself once it is settled or flags change.
+#[test]
+fn stores_to_a_watched_page_wait_and_are_lost_nowhere() {
+    const PAGE: u32 = 0x1_0000;
+    for placement in [Placement::Window, Placement::Paged] {
+        let mut memory = memory(placement, 8);
+        memory.map(PAGE, 0x3000, Permissions::RW).unwrap();
+        memory.write(PAGE + 0xff0, &[0x11; 32]).unwrap();
+        memory.set_watch(Some(PAGE + 8..PAGE + 16));
+        let mut expected = [0; 0x2000];
+        memory.peek(PAGE, &mut expected).unwrap();
+        for (n, settle) in [true, false, false, true, false].into_iter().enumerate() {
+            for at in [8, 12, 0, 0xffc, 0xffe, 0x20] {
+                let value = u32::try_from(n << 16 | at).unwrap();
+                memory
+                    .store(PAGE + u32::try_from(at).unwrap(), value)
+                    .unwrap();
+                expected[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                assert_eq!(memory.load(PAGE + u32::try_from(at).unwrap()), Ok(value));
+            }
+            memory.write(PAGE + 0xf00, &[7; 0x200]).unwrap();
+            expected[0xf00..0x1100].fill(7);
+            if settle {
+                memory.settle();
+            }
+            let mut seen = [0; 0x2000];
+            memory.peek(PAGE, &mut seen).unwrap();
+            assert!(seen == expected, "{placement:?} {n}");
+        }
+        memory.store(PAGE + 8, 5_u32).unwrap();
+        memory.unmap(PAGE + 0x2000, 0x1000).unwrap();
+        memory.set_watch(None);
+        assert_eq!(memory.load::<u32>(PAGE + 8), Ok(5));
+        memory.set_watch(Some(PAGE + 8..PAGE + 16));
+        memory.store(PAGE + 8, 6_u32).unwrap();
+        memory.unmap(PAGE, 0x1000).unwrap();
+        memory.map(PAGE, 0x1000, Permissions::RW).unwrap();
+        assert_eq!(memory.load::<u32>(PAGE + 8), Ok(0));
+    }
+}
+
 #[test]
 fn stores_to_code_that_nobody_takes_are_bounded() {
     const PAGE: u32 = 0x1_0000;
