@@ -2,7 +2,7 @@
 //!
 //! `table` has one row an instruction form, in the notation of the Intel SDM volume 2 (opcode, instruction,
 //! operand encoding). A row that cannot be parsed fails to compile. From it come the typed method of
-//! [`Assembler`] that emits the form, and the entry that [`decode`] matches, so that text and bytes cannot
+//! [`Assembler`] that emits the form, and the entry that `decode` matches, so that text and bytes cannot
 //! disagree about what an instruction is.
 //!
 //! A register is a [`Reg`] without a width: the width is in the method's name (`add32`, `add64`), and with

@@ -6,7 +6,7 @@
 //! | `bare` | flat RAM round the segments; machine mode | semihosting, `tohost`, devices; `ecall` as newlib's where the program handles none |
 //! | `risc0`, `sp1` | flat RAM | `ecall` with the number in t0 |
 //!
-//! [`decide`] looks at what the file does from its entry on ([`evidence`]), and at symbols only where code does not tell,
+//! [`decide`] looks at what the file does from its entry on (`evidence`), and at symbols only where code does not tell,
 //! so that a stripped file is decided alike. [`plan`] says what memory follows.
 
 mod evidence;

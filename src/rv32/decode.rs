@@ -1,4 +1,4 @@
-//! Words to [`Insn`]: the inverse of [`super::encode`].
+//! Words to [`Insn`]: the inverse of `super::encode`.
 //!
 //! Rows of the table, found by major opcode and `funct3`. What no row matches is `None`, an illegal instruction.
 

@@ -1,4 +1,4 @@
-//! [`Insn`] to words: the inverse of [`super::decode`].
+//! [`Insn`] to words: the inverse of `super::decode`.
 //!
 //! An [`Insn`] can say more than a word can hold, such as an immediate of 5000. [`try_encode`] refuses these;
 //! [`encode`] is for those who know that theirs fits. For every word that decodes, `encode(decode(word)) == word`.

@@ -1,7 +1,7 @@
 //! The guest ISA: one row an instruction.
 //!
 //! A row has the instruction's bits in the manual's notation (Unprivileged spec, chapter "RV32/64G Instruction Set
-//! Listings": fixed bits as they are, operands by name), its mnemonic, its extension, and its [`Shape`]. Decoding,
+//! Listings": fixed bits as they are, operands by name), its mnemonic, its extension, and its `Shape`. Decoding,
 //! encoding, text, `misa` and the words of the golden file follow from the rows. Of rows that match the same word the
 //! first counts. A row does not compile whose fields are not 32 bits; a shape without a row fails a test that names it.
 

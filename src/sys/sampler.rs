@@ -1,7 +1,7 @@
 //! A timer of processor time, for profiles: each tick interrupts the thread that is running guest code.
 //!
 //! What a tick does depends on what it interrupts. In emitted code, which holds no locks and is in the middle of
-//! nothing, the sample is taken at once ([`Running::on_sample`](super::signal::Running)). Elsewhere it is only noted,
+//! nothing, the sample is taken at once (`Running::on_sample` of `sys::signal`). Elsewhere it is only noted,
 //! and [`take_pending`] tells whoever runs the guest, who is soon at a place where its state is whole.
 #![expect(
     unsafe_code,

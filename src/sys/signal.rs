@@ -18,7 +18,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Set in [`Running::exit_at`] after a fault: the rest is the host pc of the instruction.
+/// Set in `Running::exit_at` after a fault: the rest is the host pc of the instruction.
 pub const FAULT: u64 = 1 << 63;
 
 /// What the handler needs to know of the code that a thread is running.

@@ -1,6 +1,6 @@
 //! Joins and drops operations inside a block.
 //!
-//! One pass backward ([`lives`]) finds how long each result lives. One pass forward then joins: an operation whose operand
+//! One pass backward (`lives`) finds how long each result lives. One pass forward then joins: an operation whose operand
 //! was computed by an earlier one, from registers that still hold the same values, is joined with it: a shift and an
 //! addition, two shifts, the parts of a rotation, a constant and its use, the halves of a product. What was joined is
 //! dropped when nobody else reads it before its register is written again.
