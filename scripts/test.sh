@@ -85,6 +85,20 @@ arm64_guests() {
     RVJIT_ARM64_PROFILE=dev "${limit[@]}" scripts/check-guests.sh scripts/arm64.sh run --dir . "$@"
 }
 
+# Pages and address bits as other ARM64 hosts have them: 16 and 64 KiB, 36 and 39 bits.
+arm64_hosts() {
+    local host engine
+    for host in "-p 16384" "-p 65536" "-R 0x1000000000" "-R 0x8000000000"; do
+        printf '%s\n' "$host"
+        engine=jit_window
+        [ "${host:0:2}" = -R ] || engine=jit_paged
+        (
+            export RVJIT_ARM64_RUNNER="qemu-aarch64 $host -L /usr/aarch64-linux-gnu"
+            need_arm64 && "${limit[@]}" cargo test --locked --target "$arm64" --test fixtures "$engine"
+        ) || return
+    done
+}
+
 mac_check() {
     local triple=aarch64-apple-darwin
     if need_rust_target "$triple"; then
@@ -129,6 +143,7 @@ step macos mac_check
 step musl musl_check
 if [ "$(uname -m)" != aarch64 ]; then
     step arm64-tests arm64_tests
+    step arm64-hosts arm64_hosts
 fi
 step release cargo build --locked --release
 finish guests-build
@@ -144,6 +159,7 @@ if [ "$(uname -m)" != aarch64 ]; then
     step guests-arm64-paged arm64_guests --engine jit --placement paged
 fi
 step cargo-runner cargo_runner
+step mutants scripts/mutants.sh sample
 
 echo
 printf '%s\n' "${summary[@]}"

@@ -83,6 +83,29 @@ fn a_loop_that_is_stopped_shows_what_it_left_out() {
     }
 }
 
+/// No link and no backward branch is in its way: it stops where the jump table says nothing any more.
+#[test]
+fn a_loop_of_indirect_jumps_is_stopped() {
+    let (count, back) = (Reg::A0, Reg::A1);
+    for (rd, offset) in [(Reg::ZERO, 0), (Reg::ZERO, 4), (Reg::RA, 0)] {
+        let jump = Insn::Jalr {
+            rd,
+            rs1: back,
+            offset,
+        };
+        let mut program = Program {
+            isa: Isa::default(),
+            words: words(&[add(count, count, 1), jump]),
+            x: [0; 32],
+        };
+        program.x[back.index()] = CODE.wrapping_add_signed(-offset);
+        for placement in [Placement::Window, Placement::Paged] {
+            let (cpu, _) = run_until_stopped(placement, &program, Budget::Unlimited);
+            assert!((CODE..CODE + 8).contains(&cpu.pc), "{placement:?}");
+        }
+    }
+}
+
 /// Runs a program that counts in a0 and does not end, until it is stopped.
 fn run_until_stopped(placement: Placement, program: &Program, budget: Budget) -> (Cpu, Budget) {
     let mut memory = new_memory(placement);

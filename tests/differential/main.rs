@@ -13,6 +13,7 @@
 )]
 
 mod accesses;
+mod asked;
 mod compares;
 #[path = "../common/comparisons.rs"]
 mod comparison_programs;
