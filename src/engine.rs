@@ -36,7 +36,7 @@ pub enum Trap {
         /// The instruction word.
         word: u32,
     },
-    /// A taken jump or branch whose target is not a multiple of 4; pc is the jump's own.
+    /// A taken jump or branch whose target is not a multiple of IALIGN (4, or 2 with compressed instructions); pc is the jump's own.
     MisalignedJump {
         /// The target.
         target: u32,

@@ -55,7 +55,7 @@ pub enum ElfError {
     OutsideFile(u32),
     /// The entry is not inside a segment.
     Entry(u32),
-    /// The entry is not a multiple of 4.
+    /// The entry is not a multiple of 4, or of 2 with compressed instructions.
     MisalignedEntry(u32),
 }
 

@@ -69,9 +69,9 @@ pub enum Insn {
     Lui { rd: Reg, imm: u32 },
     /// rd = pc + imm; the low 12 bits of `imm` are zero.
     Auipc { rd: Reg, imm: u32 },
-    /// rd = pc + 4; jump to pc + offset.
+    /// rd = the next instruction's address; jump to pc + offset.
     Jal { rd: Reg, offset: i32 },
-    /// rd = pc + 4; jump to (rs1 + offset) with bit 0 cleared.
+    /// rd = the next instruction's address; jump to (rs1 + offset) with bit 0 cleared.
     Jalr { rd: Reg, rs1: Reg, offset: i32 },
     /// Jump to pc + offset where the condition holds.
     Branch {

@@ -1,4 +1,4 @@
-//! The environment that a guest program calls: newlib's system calls, and semihosting.
+//! The environment that a guest program calls: newlib's system calls, semihosting, and the calls of zkVMs.
 //!
 //! [`Syscalls`] is one program's: its descriptors, directories, heap and clocks. It acts on registers and memory and
 //! leaves pc alone. A bad pointer from the guest is `EFAULT`, whatever the call; a length from the guest is never
