@@ -540,7 +540,8 @@ fn info_tells_the_architecture_of_any_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rvc.elf");
     let mut bytes = fs::read(fixtures().join("hello.elf")).unwrap();
-    bytes[36] |= 0xf;
+    // Compressed code, and floats in registers; not E, whose calls are others.
+    bytes[36] |= 0x7;
     let arch = b"rv32i2p1_m2p0_zmmul1p0";
     let at = bytes.windows(arch.len()).position(|w| w == arch).unwrap();
     bytes[at..at + arch.len()].copy_from_slice(b"rv32i2p1_v2p0_zmmul1p0");

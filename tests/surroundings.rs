@@ -185,7 +185,11 @@ fn a_segment_base_may_be_refused() {
             "refuses a segment base",
         ),
         (&["--placement", "paged", "hello.elf"], 0, ""),
-        (&["--placement", "window", "hello.elf"], 0, "interpreting"),
+        (
+            &["--placement", "window", "hello.elf"],
+            0,
+            "the interpreter is used",
+        ),
         (
             &["--placement", "window", "--engine", "jit", "hello.elf"],
             125,

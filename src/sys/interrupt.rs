@@ -17,7 +17,7 @@ static STOP: AtomicPtr<AtomicBool> = AtomicPtr::new(ptr::null_mut());
 static RUNNER: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 
 /// Microseconds between two kicks.
-const TICK: libc::suseconds_t = 5000;
+const TICK: u16 = 5000;
 
 /// From now on, Ctrl-C (SIGINT) and SIGTERM set `stop` and kick the thread that called this, and nothing that an earlier
 /// call named.
@@ -84,7 +84,7 @@ extern "C" fn on_interrupt(
     if signal != libc::SIGALRM {
         let tick = libc::timeval {
             tv_sec: 0,
-            tv_usec: TICK,
+            tv_usec: TICK.into(),
         };
         let timer = libc::itimerval {
             it_interval: tick,

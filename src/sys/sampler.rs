@@ -92,7 +92,7 @@ fn install() -> io::Result<Timer> {
 
 fn set(interval: Duration) -> io::Result<()> {
     let tick = libc::timeval {
-        tv_sec: libc::time_t::try_from(interval.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_sec: i32::try_from(interval.as_secs()).unwrap_or(i32::MAX).into(),
         tv_usec: interval.subsec_micros().cast_signed().into(),
     };
     let timer = libc::itimerval {
