@@ -23,6 +23,8 @@ pub enum Stop {
     Interrupted,
     /// `wfi`. To go on, the environment calls [`resume`].
     Wait,
+    /// A jump to itself on a hart that takes interrupts: nothing else can end it. Nothing was executed.
+    Spin,
     /// A store wrote a word that [`Memory::set_watch`] watches, or [`Memory::stop_after_this`] was called. Unlike the
     /// others, the instruction is executed: pc is that of the next.
     Watch,

@@ -59,7 +59,41 @@ fn kinds() -> Vec<EngineKind> {
 fn what_can_never_go_on_ends() {
     let [la, lo, set] = handler_at(16);
     // Each with its handler at 16, where it has one.
-    let rows: [(&str, &[u32], &str); 6] = [
+    let [until_la, until_lo, until_set] = handler_at(44);
+    let rows: [(&str, &[u32], &str); 9] = [
+        ("a jump to itself", &[HERE], "WaitsForever"),
+        // A timer in the past, as below, but mstatus.MIE is 0.
+        (
+            "a jump to itself with interrupts off",
+            &[
+                0x0200_42b7,
+                0x0002_a223,
+                0x0002_a023,
+                0x0800_0293,
+                0x3042_9073,
+                HERE,
+            ],
+            "WaitsForever",
+        ),
+        // lui t1, 0x10; sw t1, 0(t0): 6.5 ms; the handler is lw t1, 0(x0).
+        (
+            "a jump to itself until the timer",
+            &[
+                until_la,
+                until_lo,
+                until_set,
+                0x0200_42b7,
+                0x0002_a223,
+                0x0001_0337,
+                0x0062_a023,
+                0x0800_0293,
+                0x3042_9073,
+                0x3004_6073,
+                HERE,
+                0x0000_2303,
+            ],
+            "TrapsForever { cause: LoadFault, value: 0 }",
+        ),
         // lw t1, 0(x0)
         (
             "a handler that traps",

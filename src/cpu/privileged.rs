@@ -183,12 +183,17 @@ impl Cpu {
         u32::from(self.mode.msip) << SOFTWARE | u32::from(timer) << TIMER
     }
 
+    /// Whether machine-mode interrupts are enabled for the present privilege (Privileged spec 3.1.9).
+    #[must_use]
+    pub fn heeds_interrupts(&self) -> bool {
+        self.mode.privilege == Privilege::User || self.mode.mstatus & MSTATUS_MIE != 0
+    }
+
     /// The interrupt to take now, by its cause.
     #[must_use]
     pub fn interrupt_due(&self) -> Option<u32> {
         let mode = &self.mode;
-        let heeded = mode.privilege == Privilege::User || mode.mstatus & MSTATUS_MIE != 0;
-        if !mode.enabled || !heeded || mode.mie == 0 {
+        if !mode.enabled || !self.heeds_interrupts() || mode.mie == 0 {
             return None;
         }
         let pending = self.mip() & mode.mie;

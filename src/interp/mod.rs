@@ -135,6 +135,9 @@ pub fn step_insn(cpu: &mut Cpu, memory: &mut Memory) -> Result<Insn, Stop> {
             next
         }
         Insn::Jal { rd, offset } => {
+            if offset == 0 && rd.is_zero() && cpu.mode.enabled {
+                return Err(Stop::Spin);
+            }
             let target = check_target(cpu.isa, cpu.pc.wrapping_add_signed(offset))?;
             cpu.set(rd, next);
             target

@@ -22,7 +22,7 @@ pub enum Exit {
     FinisherFailure(u32),
     /// The test finisher was told to reset the machine, which ends the run.
     Reset,
-    /// `wfi`, and no interrupt can come that would end it.
+    /// `wfi` or a jump to itself, and no interrupt can come that would end it.
     WaitsForever,
     /// A trap that the program's handler meets again and again with nothing changed.
     TrapsForever {

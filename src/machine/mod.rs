@@ -410,6 +410,7 @@ impl Machine {
             Stop::Ebreak => Some(Exit::Breakpoint),
             Stop::Watch => self.heed_watch(),
             Stop::Wait => self.wait_for_interrupt(),
+            Stop::Spin => self.spin(),
             Stop::Trap(trap) => Some(Exit::Trap(trap)),
             Stop::Fault(fault) => Some(Exit::Fault(fault)),
             Stop::Budget => Some(Exit::MaxInsns),

@@ -7,7 +7,7 @@
 use super::timer::Timer;
 use super::{Exit, Machine};
 use crate::cpu::privileged::TIMER;
-use crate::cpu::{Cause, Privilege};
+use crate::cpu::{Cause, Cpu, Privilege};
 use crate::engine::{Budget, Stop, Trap, resume};
 use crate::memory::{Access, Fault, FaultKind};
 use std::sync::Arc;
@@ -139,18 +139,37 @@ impl Machine {
                 };
                 (cause, addr)
             }
-            Stop::Budget | Stop::Interrupted | Stop::Watch | Stop::Wait => return None,
+            Stop::Budget | Stop::Interrupted | Stop::Watch | Stop::Wait | Stop::Spin => {
+                return None;
+            }
         })
     }
 
     /// `wfi`, which is at pc: goes on when an interrupt is pending that `mie` lets through.
     pub(super) fn wait_for_interrupt(&mut self) -> Option<Exit> {
+        let ended = self.wait(|cpu| cpu.mode.mie);
+        if ended.is_none() {
+            resume(&mut self.cpu, &mut self.budget);
+        }
+        ended
+    }
+
+    /// A jump to itself, which is at pc: only an interrupt that is taken leaves it.
+    pub(super) fn spin(&mut self) -> Option<Exit> {
+        self.wait(|cpu| match cpu.heeds_interrupts() {
+            true => cpu.mode.mie,
+            false => 0,
+        })
+    }
+
+    /// Waits until one of the interrupts is pending that `ends` says, by their causes' bits.
+    fn wait(&mut self, ends: impl Fn(&Cpu) -> u32) -> Option<Exit> {
         loop {
-            let mode = &self.cpu.mode;
-            if self.cpu.mip() & mode.mie != 0 {
-                break;
+            let ends = ends(&self.cpu);
+            if self.cpu.mip() & ends != 0 {
+                return None;
             }
-            let enabled = mode.mie >> TIMER & 1 != 0;
+            let enabled = ends >> TIMER & 1 != 0;
             let Some(left) = self.ticks_to_timer().filter(|_| enabled) else {
                 return Some(Exit::WaitsForever);
             };
@@ -158,7 +177,7 @@ impl Machine {
                 // Nothing happens until then: it is then.
                 let (then, ticks) = (self.cpu.mtime() + left, self.cpu.ticks());
                 self.cpu.mode.mtime.set(then, ticks);
-                break;
+                return None;
             }
             if self.stop.load(Ordering::Relaxed) {
                 return Some(Exit::Interrupted);
@@ -168,7 +187,5 @@ impl Machine {
             }
             std::thread::sleep(Duration::from_nanos(left.saturating_mul(TICK)).min(NAP));
         }
-        resume(&mut self.cpu, &mut self.budget);
-        None
     }
 }

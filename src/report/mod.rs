@@ -44,7 +44,9 @@ pub fn describe(exit: Exit, machine: &Machine) -> Option<String> {
         }
         Exit::Reset => format!("the program asked for a reset, at {place}"),
         Exit::WaitsForever => {
-            format!("waits for an interrupt that cannot come (wfi), at {place}")
+            format!(
+                "waits for an interrupt that cannot come (wfi, or a jump to itself), at {place}"
+            )
         }
         Exit::TrapsForever { cause, value } => format!(
             "{cause} at {place} (mtval {value:#010x}) for ever: the program's trap handler meets it, or returns to it, and nothing changes"

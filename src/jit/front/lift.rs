@@ -138,6 +138,8 @@ impl Lifter<'_> {
                 rs2,
                 offset,
             } => self.branch(cond, rs1, rs2, pc.wrapping_add_signed(offset)),
+            // Where the hart takes interrupts, the environment waits for one.
+            Insn::Jal { rd, offset: 0 } if rd.is_zero() => self.push(Op::Interpret),
             Insn::Jal { rd, offset } => {
                 let target = pc.wrapping_add_signed(offset);
                 self.call(rd, target);

@@ -133,6 +133,8 @@ fn flow(isa: Isa, insn: Option<Insn>, pc: u32) -> Flow {
             let target = pc.wrapping_add_signed(offset);
             Flow::On(aligned(target))
         }
+        // Whether that is the end is for the machine to say.
+        Some(Insn::Jal { rd, offset: 0 }) if rd.is_zero() => end(None, false),
         Some(Insn::Jal { rd, offset }) if rd.is_zero() => {
             let target = pc.wrapping_add_signed(offset);
             end(aligned(target), false)

@@ -185,6 +185,7 @@ impl<'a> Run<'a> {
             })
             | Stop::Budget
             | Stop::Interrupted
+            | Stop::Spin
             | Stop::Watch => false,
             // The instruction is passed over.
             Stop::Fault(_) | Stop::Trap(_) => {
