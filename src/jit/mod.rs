@@ -116,8 +116,7 @@ pub struct Jit<B> {
     start: (u64, u64, i64),
     stop: Option<Arc<AtomicBool>>,
     pause: Option<Arc<AtomicBool>>,
-    /// Whether all code is to be dropped before any is entered.
-    unlinked: bool,
+    pending: Pending,
     sampling: Option<sample::Sampling>,
     /// How often something else than memory answered the access at a place.
     elsewhere: HashMap<u32, u8>,
@@ -131,6 +130,16 @@ pub struct Jit<B> {
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 pub fn for_host(memory: &Memory, config: JitConfig) -> io::Result<Jit<HostBackend>> {
     Jit::new(HostBackend::new, memory, config)
+}
+
+/// What is to be done before code is entered again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    /// A kick pointed all links away from code, which is as it was.
+    Relink,
+    /// Code may be wrong, or most of it is dead.
+    Flush,
 }
 
 /// Where to go on.
@@ -186,7 +195,7 @@ impl<B: Backend> Jit<B> {
             start: (0, 0, 0),
             stop: None,
             pause: None,
-            unlinked: false,
+            pending: Pending::Nothing,
             sampling: None,
             elsewhere: HashMap::new(),
             stats: EngineStats {
@@ -305,8 +314,11 @@ impl<B: Backend> Jit<B> {
         memory: &mut Memory,
         budget: &mut Budget,
     ) -> io::Result<Result<Next, Stop>> {
-        if self.unlinked {
-            self.flush(memory);
+        if let Err(error) = self.settle(memory) {
+            if let Next::Pc(pc) = next {
+                self.tell(pc, cpu, budget);
+            }
+            return Err(error);
         }
         self.sample_if_due(match next {
             Next::Pc(pc) => pc,
@@ -449,7 +461,7 @@ impl<B: Backend> Engine for Jit<B> {
             Err(error) => {
                 // The host took memory or permissions away in mid-run; the guest's state is whole, and in `cpu`. Links
                 // may be left that point at what was dropped.
-                self.unlinked = true;
+                self.pending = Pending::Flush;
                 log::error!("the JIT cannot go on: {error}; interpreting");
                 self.interpreter().run(cpu, memory, budget)
             }
@@ -480,7 +492,7 @@ impl<B: Backend> Engine for Jit<B> {
         if *times == OFTEN
             && let Err(error) = self.leave_out(pc, memory)
         {
-            self.unlinked = true;
+            self.pending = Pending::Flush;
             log::error!("cannot unlink code: {error}");
         }
     }

@@ -1,4 +1,4 @@
-//! Code that is kicked: it leaves at its next link, drops everything, and goes on as if nothing had been.
+//! Code that is kicked: it leaves at its next link, is linked again, and goes on as if nothing had been.
 
 use crate::generate::{self, CODE, Program, Random};
 use crate::tested::{ALL_CODE, Tested};
@@ -103,6 +103,58 @@ fn a_loop_of_indirect_jumps_is_stopped() {
             let (cpu, _) = run_until_stopped(placement, &program, Budget::Unlimited);
             assert!((CODE..CODE + 8).contains(&cpu.pc), "{placement:?}");
         }
+    }
+}
+
+/// A timer that interrupts again and again costs no code: a loop with a backward branch, a call and a return.
+#[test]
+fn what_was_kicked_is_linked_again() {
+    let program = Program {
+        isa: Isa::default(),
+        words: words(&[
+            add(Reg::A0, Reg::A0, 1),
+            Insn::Jal {
+                rd: Reg::RA,
+                offset: 8,
+            },
+            Insn::Jal {
+                rd: Reg::ZERO,
+                offset: -8,
+            },
+            Insn::Jalr {
+                rd: Reg::ZERO,
+                rs1: Reg::RA,
+                offset: 0,
+            },
+        ]),
+        x: [0; 32],
+    };
+    for placement in [Placement::Window, Placement::Paged] {
+        let mut memory = new_memory(placement);
+        let mut jit = Tested::new(&memory, ALL_CODE);
+        let stop = Arc::new(AtomicBool::new(false));
+        jit.stop_on(&stop);
+        let mut cpu = load(&mut memory, &program);
+        let mut made = Vec::new();
+        while made.len() < 5 {
+            let before = cpu.get(Reg::A0);
+            stop.store(false, Ordering::Release);
+            let stopped = while_kicked(
+                Duration::from_millis(20),
+                || stop.store(true, Ordering::Release),
+                || jit.run(&mut cpu, &mut memory, &mut Budget::Unlimited),
+            );
+            assert_eq!(stopped, Stop::Interrupted);
+            // On a slow machine it may be stopped before it goes on.
+            if cpu.get(Reg::A0) != before {
+                made.push(jit.stats().regions);
+            }
+        }
+        assert_eq!(made, [made[0]; 5], "{placement:?}");
+        assert_eq!(jit.stats().flushes, 0, "{placement:?}");
+        // Links are there again: a turn leaves the code nowhere.
+        let entered = jit.stats().entered;
+        assert!(entered < 100, "{placement:?}: {entered}");
     }
 }
 

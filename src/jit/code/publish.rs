@@ -3,12 +3,13 @@
 //! Opening and closing the code buffer costs as much as translating dozens of instructions, so code is published in
 //! batches: with a region go others that will probably be needed soon.
 
-use crate::jit::Jit;
 use crate::jit::back::backend::{Backend, CodeOffset, Output, Patch};
 use crate::jit::back::translate;
+use crate::jit::code::regions::Translated;
 use crate::jit::front::region::{Finder, Region};
 use crate::jit::ir::item::Item;
 use crate::jit::ir::state::JumpTableKind;
+use crate::jit::{Jit, Pending};
 use crate::memory::Memory;
 use std::io;
 use std::time::Instant;
@@ -37,7 +38,7 @@ impl<B: Backend> Jit<B> {
     /// Drops all code.
     pub(in crate::jit) fn flush(&mut self, memory: &mut Memory) {
         self.stats.flushes += 1;
-        self.unlinked = false;
+        self.pending = Pending::Nothing;
         self.cache.clear(memory);
         self.arena.clear_all();
         self.workshop.open.clear();
@@ -178,22 +179,63 @@ impl<B: Backend> Jit<B> {
         }
         if self.cache.is_mostly_dead() {
             // Everything is dropped before code is entered again.
-            self.unlinked = true;
+            self.pending = Pending::Flush;
         }
         self.code.edit(&[], &patches)
     }
 
     /// Makes the code leave at its next link, backward branch or indirect jump: a run that is to stop costs the others
-    /// nothing that way. What was unlinked is dropped before the next run.
+    /// nothing that way. What was unlinked is linked again before code is entered.
     pub(in crate::jit) fn unlink_everything(&mut self) {
         let mut patches: Vec<Patch> = Vec::new();
         for link in self.cache.all_links() {
             self.backend.relink(link, None, &mut patches);
         }
         self.arena.clear_all();
-        self.unlinked = true;
+        if self.pending == Pending::Nothing {
+            self.pending = Pending::Relink;
+        }
         if let Err(error) = self.code.edit(&[], &patches) {
+            self.pending = Pending::Flush;
             log::error!("cannot make the code stop: {error}");
         }
+    }
+
+    /// Takes [`Jit::unlink_everything`] back: a timer that interrupts the guest again and again costs it no code.
+    fn link_everything(&mut self) -> io::Result<()> {
+        let mut patches: Vec<Patch> = Vec::new();
+        for link in self.cache.all_links() {
+            if let Some(to) = self.cache.entry(link.target) {
+                self.backend.relink(link, Some(to), &mut patches);
+            }
+        }
+        let live = self.cache.regions().iter().filter(|region| region.live);
+        for n in live.flat_map(Translated::entries) {
+            let (pc, at) = self.cache.entry_at(n);
+            if self.cache.entry(pc) == Some(at) {
+                self.arena.set(pc, self.code.address(at));
+            }
+        }
+        self.code.edit(&[], &patches)
+    }
+
+    /// Whether code may be entered as it is.
+    pub(in crate::jit) fn is_settled(&self) -> bool {
+        self.pending == Pending::Nothing
+    }
+
+    /// Does what is still to be done before code may be entered.
+    pub(in crate::jit) fn settle(&mut self, memory: &mut Memory) -> io::Result<()> {
+        match self.pending {
+            Pending::Nothing => {}
+            Pending::Relink => {
+                // Unless that succeeds, nothing that was linked can be trusted.
+                self.pending = Pending::Flush;
+                self.link_everything()?;
+                self.pending = Pending::Nothing;
+            }
+            Pending::Flush => self.flush(memory),
+        }
+        Ok(())
     }
 }

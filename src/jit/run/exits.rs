@@ -77,8 +77,8 @@ impl<B: Backend> Jit<B> {
         self.arena.state().take(cpu);
         let went_on = cpu.pc == position.pc.wrapping_add(position.bytes);
         Ok(Ok(match resume {
-            // What a kick unlinked is dropped before code is entered again.
-            Some(at) if went_on && self.cache.regions()[region].live && !self.unlinked => {
+            // What a kick unlinked is linked again before code is entered.
+            Some(at) if went_on && self.is_settled() && self.cache.regions()[region].live => {
                 if counting {
                     let ahead = position.counted.saturating_sub(position.insns);
                     self.arena.state().budget -= i64::from(ahead);
