@@ -349,6 +349,7 @@ fn make_jit(
 fn make_jit(
     _: &MachineConfig,
     _: &Memory,
+    _: Isa,
     _: Option<&Arc<AtomicBool>>,
 ) -> Result<Box<dyn Engine>, MachineError> {
     Err(MachineError::NoJit)
