@@ -8,6 +8,15 @@ use crate::jit::ir::op::{Address, Joint, Op, Operand, ShiftKind, Test};
 use crate::jit::ir::state::JumpTableKind;
 use crate::rv32::{AluOp, AtomicOp, BitOp, Cond, Isa, LoadOp, MulOp, Reg, StoreOp, UnaryOp};
 
+/// What `zip` swaps where the host has no instruction for it: the bits of the lower one of two neighbouring groups, and how
+/// far the other is. `unzip` does it the other way round.
+pub const ZIP_SWAPS: [(u32, u8); 4] = [
+    (0x0000_ff00, 8),
+    (0x00f0_00f0, 4),
+    (0x0c0c_0c0c, 2),
+    (0x2222_2222, 1),
+];
+
 /// A place in the code buffer, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CodeOffset(pub u32);

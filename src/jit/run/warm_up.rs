@@ -15,7 +15,8 @@ use crate::rv32::{Insn, Isa};
 use std::collections::HashMap;
 use std::io;
 
-/// log2 of the number of counters. So many that 4 MiB of code do not share any (2 MiB with compressed instructions); memory is there only for those in use.
+/// log2 of the number of counters. So many that 4 MiB of code do not share any (2 MiB with compressed instructions);
+/// memory is there only for those in use.
 const BITS: u32 = 20;
 
 /// The most instructions that are interpreted before somebody looks whether the run is to stop.
@@ -173,7 +174,8 @@ fn ended_block(insn: Insn, at: u32, cpu: &Cpu) -> bool {
 }
 
 impl<B: Backend> Jit<B> {
-    /// Interprets blocks from `pc` on, where an instruction may begin and which was counted, up to one that should have code.
+    /// Interprets blocks from `pc` on, where an instruction may begin and which was counted, up to one that should have
+    /// code.
     pub(in crate::jit) fn run_cold(
         &mut self,
         pc: u32,

@@ -3,16 +3,8 @@
 use super::Arm64;
 use super::regs::{INDEX, LINK, SCRATCH};
 use crate::asm::a64::{Amount, BitField, BitmaskImm32, LogicShift, W, WZR};
+use crate::jit::back::backend::ZIP_SWAPS;
 use crate::rv32::{BitOp, Reg, UnaryOp};
-
-/// What `zip` swaps, as the bits of the lower one of two neighbouring groups and how far the other is; `unzip` does it the
-/// other way round.
-const SWAPS: [(u32, u32); 4] = [
-    (0x0000_ff00, 8),
-    (0x00f0_00f0, 4),
-    (0x0c0c_0c0c, 2),
-    (0x2222_2222, 1),
-];
 
 impl Arm64 {
     pub(super) fn emit_bits(&mut self, op: BitOp, rd: Reg, a: Reg, b: Reg) {
@@ -95,8 +87,8 @@ impl Arm64 {
                     a.rbit(d, n);
                     a.rev(d, d);
                 }
-                UnaryOp::Zip => this.swap(d, n, SWAPS.into_iter()),
-                UnaryOp::Unzip => this.swap(d, n, SWAPS.into_iter().rev()),
+                UnaryOp::Zip => this.swap(d, n, ZIP_SWAPS.into_iter()),
+                UnaryOp::Unzip => this.swap(d, n, ZIP_SWAPS.into_iter().rev()),
                 UnaryOp::SextB | UnaryOp::SextH | UnaryOp::ZextH => {
                     unreachable!("lifted to a bit field")
                 }
@@ -105,11 +97,11 @@ impl Arm64 {
     }
 
     /// d = n after these swaps, each of which is its own inverse.
-    fn swap(&mut self, d: W, n: W, swaps: impl Iterator<Item = (u32, u32)>) {
+    fn swap(&mut self, d: W, n: W, swaps: impl Iterator<Item = (u32, u8)>) {
         let (a, both) = (&mut self.asm, LINK.w());
         let mut from = n;
         for (lower, by) in swaps {
-            let by = Amount::wrapping(by);
+            let by = Amount::wrapping(by.into());
             a.eor_shift(both, from, from, LogicShift::Lsr, by);
             if let Some(mask) = BitmaskImm32::new(lower) {
                 a.and_imm(both, both, mask);

@@ -3,16 +3,8 @@
 use super::X86_64;
 use super::regs::{A, D};
 use crate::asm::x64::{Assembler, Cond as HostCond, Mem, Reg as HostReg, Rm, Scale};
+use crate::jit::back::backend::ZIP_SWAPS;
 use crate::rv32::{AluOp, BitOp, Reg, UnaryOp};
-
-/// What `zip` swaps, as the bits of the lower one of two neighbouring groups and how far the other is; `unzip` does it the
-/// other way round.
-const SWAPS: [(i32, u8); 4] = [
-    (0x0000_ff00, 8),
-    (0x00f0_00f0, 4),
-    (0x0c0c_0c0c, 2),
-    (0x2222_2222, 1),
-];
 
 impl X86_64 {
     pub(super) fn emit_bits(&mut self, op: BitOp, rd: Reg, a: Reg, b: Reg) {
@@ -155,11 +147,11 @@ impl X86_64 {
             }
             UnaryOp::Zip => {
                 self.fetch(A, rs);
-                self.swap(SWAPS.into_iter());
+                self.swap(ZIP_SWAPS.into_iter());
             }
             UnaryOp::Unzip => {
                 self.fetch(A, rs);
-                self.swap(SWAPS.into_iter().rev());
+                self.swap(ZIP_SWAPS.into_iter().rev());
             }
             other => unreachable!("{other:?} is lifted to something else"),
         }
@@ -219,13 +211,13 @@ impl X86_64 {
     }
 
     /// eax after these swaps.
-    fn swap(&mut self, swaps: impl Iterator<Item = (i32, u8)>) {
+    fn swap(&mut self, swaps: impl Iterator<Item = (u32, u8)>) {
         let a = &mut self.asm;
         for (lower, by) in swaps {
             a.mov32(D, A);
             a.shr32_i(D, by);
             a.xor32(D, A);
-            a.and32_i(D, lower);
+            a.and32_i(D, lower.cast_signed());
             a.xor32(A, D);
             a.shl32_i(D, by);
             a.xor32(A, D);
