@@ -9,29 +9,16 @@
 
 mod common;
 
-use common::{fixtures, one_segment, rvjit_process, stderr};
+use common::{fixtures, one_segment, rvjit_process, status_of, stderr};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// `j .`
 const LOOP: [u32; 1] = [0x0000_006f];
-
-/// The status of a process; one that hangs is stopped.
-fn status(child: &mut Child) -> Option<i32> {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(30) {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        sleep(Duration::from_millis(10));
-    }
-    child.kill().unwrap();
-    panic!("it does not end");
-}
 
 fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -48,7 +35,7 @@ fn a_program_that_never_comes() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    assert_eq!(status(&mut child), Some(124));
+    assert_eq!(status_of(&mut child), Some(124));
     let output = child.wait_with_output().unwrap();
     common::assert_one_line(&output, "a pipe");
 }
@@ -72,7 +59,7 @@ fn nobody_looks_on() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let code = status(&mut child);
+        let code = status_of(&mut child);
         assert!([Some(124), Some(125)].contains(&code), "{row:?} {code:?}");
     }
     let mut child = rvjit_process()
@@ -85,7 +72,7 @@ fn nobody_looks_on() {
     sleep(Duration::from_millis(500));
     // SAFETY: the process is our child and was not waited for.
     unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) };
-    let code = status(&mut child);
+    let code = status_of(&mut child);
     assert!([Some(130), Some(125)].contains(&code), "{code:?}");
 }
 
@@ -114,7 +101,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
         // SAFETY: the process is our child and was not waited for.
         unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) };
         let expected = if ignored { 124 } else { 130 };
-        assert_eq!(status(&mut child), Some(expected), "{ignored}");
+        assert_eq!(status_of(&mut child), Some(expected), "{ignored}");
     }
 }
 

@@ -6,38 +6,23 @@
 
 mod common;
 
-use common::{fixtures, rvjit_process};
+use common::{fixtures, rvjit_process, status_of};
 use rvjit::sys::mmap::page_size;
-use std::process::{Child, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// The status of a process; one that hangs is stopped.
-fn status(mut child: Child) -> Option<i32> {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(30) {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        sleep(Duration::from_millis(10));
-    }
-    child.kill().unwrap();
-    panic!("it does not end");
-}
+use std::process::Stdio;
 
 #[test]
 fn a_write_that_waits_is_ended() {
     // More than a pipe holds; where pages are larger, so are pipes.
     let long = "x".repeat(1000 * page_size() / 4096);
     for engine in ["interp", "auto"] {
-        let child = rvjit_process()
+        let mut child = rvjit_process()
             .current_dir(fixtures())
             .args(["--timeout", "200ms", "--engine", engine, "args_env.elf"])
             .args(vec![&long; 100])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        assert_eq!(status(child), Some(124), "{engine}");
+        assert_eq!(status_of(&mut child), Some(124), "{engine}");
     }
 }
 

@@ -7,8 +7,9 @@
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
-use std::process::{self, Output};
-use std::time::Duration;
+use std::process::{self, Child, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The words that start the built command. `CARGO_TARGET_<TRIPLE>_RUNNER` stands before it where that is set, as cargo
 /// itself does for tests: so the same tests run on a build for another host.
@@ -17,6 +18,19 @@ fn words() -> Vec<String> {
     let mut words: Vec<String> = runner.split_whitespace().map(str::to_owned).collect();
     words.push(env!("CARGO_BIN_EXE_rvjit").to_owned());
     words
+}
+
+/// The status of a process; one that hangs is stopped.
+pub(crate) fn status_of(child: &mut Child) -> Option<i32> {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(30) {
+        if let Some(status) = child.try_wait().expect("the process is our child") {
+            return status.code();
+        }
+        sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("the process runs");
+    panic!("it does not end");
 }
 
 /// The built command; one that hangs is stopped.
