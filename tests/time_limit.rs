@@ -1,8 +1,4 @@
 //! `--timeout` where something is in its way.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up has failed"
-)]
 
 mod common;
 
